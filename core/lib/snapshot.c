@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A snapshot keeps its texts in one chunk: thousands of units cost few allocations. */
+#include "snapshot.h"
+
+#include <string.h>
+
+static void
+free_unit(gpointer data)
+{
+    LvpUnit *unit = data;
+    g_clear_pointer(&unit->sets, g_array_unref);
+    g_clear_pointer(&unit->attributes, g_array_unref);
+    g_free(unit);
+}
+
+LvpSnapshot *
+lvp_snapshot_new(void)
+{
+    LvpSnapshot *self = g_new0(LvpSnapshot, 1);
+    self->texts = g_string_chunk_new(4096);
+    self->amounts = g_array_new(FALSE, FALSE, sizeof(LvpSnapshotAmount));
+    self->pools = g_ptr_array_new();
+    self->units = g_ptr_array_new_with_free_func(free_unit);
+    return self;
+}
+
+void
+lvp_snapshot_free(LvpSnapshot *self)
+{
+    if (!self)
+        return;
+    g_array_unref(self->amounts);
+    g_ptr_array_unref(self->pools);
+    g_ptr_array_unref(self->units);
+    g_string_chunk_free(self->texts);
+    g_free(self);
+}
+
+void
+lvp_snapshot_add_amount(LvpSnapshot *self, const char *resource, int node, gint64 amount)
+{
+    g_return_if_fail(resource != NULL && amount >= 0 && node >= LVP_NODE_NONE);
+    for (guint i = 0; i < self->amounts->len; i++) {
+        LvpSnapshotAmount *row = &g_array_index(self->amounts, LvpSnapshotAmount, i);
+        if (row->node == node && strcmp(row->resource, resource) == 0) {
+            row->amount = row->amount > G_MAXINT64 - amount ? G_MAXINT64 : row->amount + amount;
+            return;
+        }
+    }
+    LvpSnapshotAmount row = {g_string_chunk_insert_const(self->texts, resource), node, amount};
+    g_array_append_val(self->amounts, row);
+}
+
+void
+lvp_snapshot_add_pool(LvpSnapshot *self, const char *resource)
+{
+    char *name = g_string_chunk_insert_const(self->texts, resource);
+    if (!g_ptr_array_find(self->pools, name, NULL))
+        g_ptr_array_add(self->pools, name);
+}
+
+LvpUnit *
+lvp_snapshot_add_unit(LvpSnapshot *self,
+                      const char *resource,
+                      const char *id,
+                      const char *identity,
+                      int node)
+{
+    g_return_val_if_fail(id != NULL && identity != NULL && node >= LVP_NODE_NONE, NULL);
+    LvpUnit *unit = g_new0(LvpUnit, 1);
+    unit->snapshot = self;
+    unit->resource = resource ? g_string_chunk_insert_const(self->texts, resource) : NULL;
+    unit->id = g_string_chunk_insert(self->texts, id);
+    unit->identity = g_string_chunk_insert_const(self->texts, identity);
+    unit->node = node;
+    g_ptr_array_add(self->units, unit);
+    return unit;
+}
+
+void
+lvp_unit_add_exclusion_set(LvpUnit *self, const char *name)
+{
+    if (!self->sets)
+        self->sets = g_array_new(FALSE, FALSE, sizeof(char *));
+    char *copy = g_string_chunk_insert_const(self->snapshot->texts, name);
+    g_array_append_val(self->sets, copy);
+}
+
+void
+lvp_unit_set_attribute(LvpUnit *self, const char *key, const char *value)
+{
+    if (!self->attributes)
+        self->attributes = g_array_sized_new(FALSE, FALSE, sizeof(LvpAttribute), 10);
+    LvpAttribute attribute = {key, g_string_chunk_insert_const(self->snapshot->texts, value)};
+    g_array_append_val(self->attributes, attribute);
+}
+
+static void
+keep_first_reason(LvpUnit *self, const char *reason)
+{
+    if (!self->reason)
+        self->reason = g_string_chunk_insert(self->snapshot->texts, reason);
+}
+
+void
+lvp_unit_set_unusable(LvpUnit *self, const char *reason)
+{
+    self->unusable = TRUE;
+    keep_first_reason(self, reason);
+}
+
+void
+lvp_unit_add_condition(LvpUnit *self, LvpCondition condition, const char *reason)
+{
+    self->conditions |= (guint)condition;
+    keep_first_reason(self, reason);
+}

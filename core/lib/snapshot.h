@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the core reads of a snapshot. Internal to the project: the public header keeps it opaque. */
+#pragma once
+
+#include <libvirt-provider/inventory.h>
+
+typedef struct {
+    char *resource; /* borrowed from the snapshot */
+    int node;
+    gint64 amount;
+} LvpSnapshotAmount;
+
+typedef struct {
+    const char *key;
+    char *value; /* borrowed from the snapshot */
+} LvpAttribute;
+
+struct LvpUnit {
+    LvpSnapshot *snapshot;
+    const char *resource; /* NULL: not offered by the configuration */
+    const char *id;
+    const char *identity;
+    int node;
+    guint conditions;    /* LvpCondition */
+    gboolean unusable;
+    const char *reason;  /* of unusable or the first condition; NULL if neither */
+    GArray *sets;        /* char *; NULL if none */
+    GArray *attributes;  /* LvpAttribute; NULL if none */
+};
+
+struct LvpSnapshot {
+    GStringChunk *texts;
+    GArray *amounts;   /* LvpSnapshotAmount */
+    GPtrArray *pools;  /* char *, names of unitary resources */
+    GPtrArray *units;  /* LvpUnit */
+};

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A source's part of the libvirt domain. The part only records what is wanted; the core applies all
+ * parts to the template, in the order of the sources. Texts are copied. See
+ * https://libvirt.org/formatdomain.html for what may stand where. */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef struct LvpDomainPart LvpDomainPart;
+
+/* Sets the text of the element at PATH below <domain>, such as "cputune/global_quota". It is made
+ * where it is missing; where the template has it, its attributes stay. */
+void lvp_domain_part_set_text(LvpDomainPart *self, const char *path, const char *text);
+/* Sets, or with VALUE NULL removes, an attribute of the element at PATH. */
+void lvp_domain_part_set_attribute(LvpDomainPart *self,
+                                   const char *path,
+                                   const char *attribute,
+                                   const char *value);
+/* Appends one element, given as XML text, to the element at PATH, such as "devices". */
+void lvp_domain_part_append(LvpDomainPart *self, const char *path, const char *xml);
+
+G_END_DECLS

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a source found on the host: the answer to `discover`.
+ *
+ * A snapshot belongs to the thread that fills it until discover returns; after that it is constant.
+ * All texts are copied. */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef struct LvpSnapshot LvpSnapshot;
+typedef struct LvpUnit LvpUnit;
+
+/* The NUMA node of what has none or hides it. */
+#define LVP_NODE_NONE (-1)
+
+/* Lie on top of a unit's state and erase nothing; a unit with any is not offered. */
+typedef enum {
+    LVP_CONDITION_LOST = 1 << 0,     /* vanished, or something else stands at its address */
+    LVP_CONDITION_BLOCKED = 1 << 1,  /* an effect on it is in flight */
+    LVP_CONDITION_FOREIGN = 1 << 2,  /* held by a domain that is not ours */
+    LVP_CONDITION_HOST = 1 << 3,     /* the host uses it */
+    LVP_CONDITION_CORDONED = 1 << 4, /* an operator took it out of the offer */
+} LvpCondition;
+
+LvpSnapshot *lvp_snapshot_new(void);
+void lvp_snapshot_free(LvpSnapshot *self);
+
+/* Adds AMOUNT (base units, >= 0) of a counted resource on NODE. Names of resources:
+ * "cpu", "memory", or "type.vendor/device". Sums saturate. */
+void lvp_snapshot_add_amount(LvpSnapshot *self, const char *resource, int node, gint64 amount);
+
+/* Declares a unitary resource, so that it stays listed without units. */
+void lvp_snapshot_add_pool(LvpSnapshot *self, const char *resource);
+
+/* Adds one unit. ID: stable and unique within the source. IDENTITY: what it is; another identity
+ * at the same id is another thing. RESOURCE: NULL for a unit that the configuration does not give
+ * away (only asked for with LVP_DISCOVER_ALL). The unit is borrowed, to be completed before the next
+ * call on the snapshot. */
+LvpUnit *lvp_snapshot_add_unit(LvpSnapshot *self,
+                               const char *resource,
+                               const char *id,
+                               const char *identity,
+                               int node);
+
+/* Units that share a set are given to one machine only. NAME such as "iommu:27". */
+void lvp_unit_add_exclusion_set(LvpUnit *self, const char *name);
+/* KEY is borrowed and must be a literal; it appears as it is in the API. */
+void lvp_unit_set_attribute(LvpUnit *self, const char *key, const char *value);
+/* It is named by the configuration, but cannot be given away: REASON says why and what to do. The
+ * first reason stays. */
+void lvp_unit_set_unusable(LvpUnit *self, const char *reason);
+/* The first reason stays. */
+void lvp_unit_add_condition(LvpUnit *self, LvpCondition condition, const char *reason);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpSnapshot, lvp_snapshot_free)
+
+G_END_DECLS
