@@ -45,12 +45,8 @@ lvp_diagnostics_free(LvpDiagnostics *self)
 }
 
 void
-lvp_diagnostics_add(LvpDiagnostics *self,
-                    const char *file,
-                    guint line,
-                    guint column,
-                    const char *format,
-                    ...)
+lvp_diagnostics_add(
+    LvpDiagnostics *self, const char *file, guint line, guint column, const char *format, ...)
 {
     if (self->count++ >= MAX_MISTAKES)
         return;
@@ -95,8 +91,8 @@ lvp_diagnostics_to_text(const LvpDiagnostics *self)
             g_string_append_printf(text, "%s:", mistake->file);
         if (mistake->line > 0)
             g_string_append_printf(text, "%u:%u:", mistake->line, mistake->column);
-        g_string_append_printf(
-            text, "%serror: %s", mistake->file || mistake->line ? " " : "", mistake->text);
+        g_string_append_printf(text, "%serror: %s", mistake->file || mistake->line ? " " : "",
+                               mistake->text);
     }
     if (self->count > MAX_MISTAKES)
         g_string_append_printf(text, "\nand %u more", self->count - MAX_MISTAKES);

@@ -12,7 +12,6 @@
 #include <libvirt-provider/error.h>
 #include <net/if.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,16 +33,11 @@ static const LvpHostEffects NO_EFFECTS = {0};
 static void
 set_errno_error(GError **error, int code, const char *verb, const LvpHost *host, const char *what)
 {
-    g_set_error(error,
-                LVP_ERROR,
+    g_set_error(error, LVP_ERROR,
                 code == ENOENT      ? LVP_ERROR_NOT_FOUND
                 : code == ETIMEDOUT ? LVP_ERROR_TIMED_OUT
                                     : LVP_ERROR_HOST,
-                "cannot %s %s/%s: %s",
-                verb,
-                host->root,
-                what,
-                g_strerror(code));
+                "cannot %s %s/%s: %s", verb, host->root, what, g_strerror(code));
 }
 
 LvpHost *
@@ -51,11 +45,8 @@ lvp_host_new(const char *root, GError **error)
 {
     g_return_val_if_fail(root != NULL, NULL);
     if (root[0] != '/') {
-        g_set_error(error,
-                    LVP_ERROR,
-                    LVP_ERROR_INVALID_REQUEST,
-                    "host root '%s' is not an absolute path",
-                    root);
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                    "host root '%s' is not an absolute path", root);
         return NULL;
     }
     g_autoptr(LvpHost) self = g_new0(LvpHost, 1);
@@ -103,12 +94,19 @@ lvp_host_set_effects(LvpHost *self, const LvpHostEffects *effects, gpointer data
 
 /* ---- reads ---- */
 
+/* Why a call below a tree failed: in a tree that is not there, nothing is there. */
+static int
+get_tree_errno(void)
+{
+    return errno == EBADF ? ENOENT : errno;
+}
+
 gssize
 lvp_host_read_value(LvpHost *self, LvpHostTree tree, const char *path, char *buffer, gsize size)
 {
     int fd = openat(self->tree_fds[tree], path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
-        return -errno;
+        return -get_tree_errno();
     ssize_t length = read(fd, buffer, size - 1);
     int read_error = errno;
     close(fd);
@@ -126,7 +124,7 @@ lvp_host_read_text(LvpHost *self, LvpHostTree tree, const char *path, GError **e
     g_autofree char *shown = g_strdup_printf("%s/%s", TREE_NAMES[tree], path);
     int fd = openat(self->tree_fds[tree], path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0) {
-        set_errno_error(error, errno, "open", self, shown);
+        set_errno_error(error, get_tree_errno(), "open", self, shown);
         return NULL;
     }
     g_autoptr(GString) text = g_string_new(NULL);
@@ -148,7 +146,7 @@ lvp_host_read_link(LvpHost *self, LvpHostTree tree, const char *path, char *buff
 {
     ssize_t length = readlinkat(self->tree_fds[tree], path, buffer, size);
     if (length < 0)
-        return -errno;
+        return -get_tree_errno();
     if ((gsize)length >= size)
         return -ENAMETOOLONG;
     buffer[length] = '\0';
@@ -164,7 +162,10 @@ lvp_host_read_link_name(LvpHost *self, LvpHostTree tree, const char *path, char 
         return FALSE;
     const char *slash = strrchr(target, '/');
     const char *name = slash ? slash + 1 : target;
-    return name[0] != '\0' && g_strlcpy(buffer, name, size) < size;
+    if (name[0] != '\0' && g_strlcpy(buffer, name, size) < size)
+        return TRUE;
+    buffer[0] = '\0';
+    return FALSE;
 }
 
 static int
@@ -180,7 +181,7 @@ lvp_host_list(LvpHost *self, LvpHostTree tree, const char *path, GError **error)
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
     if (!folder) {
         g_autofree char *shown = g_strdup_printf("%s/%s", TREE_NAMES[tree], path);
-        set_errno_error(error, errno, "list", self, shown);
+        set_errno_error(error, get_tree_errno(), "list", self, shown);
         if (fd >= 0)
             close(fd);
         return NULL;
@@ -205,12 +206,21 @@ char *
 lvp_host_read_boot_id(LvpHost *self)
 {
     char value[LVP_HOST_VALUE_SIZE];
-    gssize length = lvp_host_read_value(
-        self, LVP_HOST_PROC, "sys/kernel/random/boot_id", value, sizeof value);
+    gssize length =
+        lvp_host_read_value(self, LVP_HOST_PROC, "sys/kernel/random/boot_id", value, sizeof value);
     return g_strdup(length > 0 ? value : "");
 }
 
 /* ---- locks ---- */
+
+/* Locks belong to the open file, like those of flock(), so a child keeps them; but these can be
+ * looked at without taking them, which would make somebody else busy for that moment. */
+static int
+use_lock(int fd, int command, struct flock *lock)
+{
+    lock->l_whence = SEEK_SET;
+    return fcntl(fd, command, lock);
+}
 
 /* Opens and locks a file below the run folder. Returns the descriptor, or -errno (EWOULDBLOCK: held
  * by someone else). */
@@ -224,7 +234,7 @@ open_lock(LvpHost *self, const char *folder, const char *name)
     int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -errno;
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    if (use_lock(fd, F_OFD_SETLK, &(struct flock){.l_type = F_WRLCK}) < 0) {
         int code = errno;
         close(fd);
         return -code;
@@ -232,18 +242,26 @@ open_lock(LvpHost *self, const char *folder, const char *name)
     return fd;
 }
 
+/* CODE: how the effect ended. A child that has not ended keeps the lock; else it ends here for
+ * certain, although a child of another thread may have the file open until it closes what it does
+ * not need. */
+static void
+close_lock(int fd, int code)
+{
+    if (code != ETIMEDOUT)
+        use_lock(fd, F_OFD_SETLK, &(struct flock){.l_type = F_UNLCK});
+    close(fd);
+}
+
 gboolean
 lvp_host_lock_provider(LvpHost *self, GError **error)
 {
     int fd = open_lock(self, "", "provider.lock");
     if (fd == -EWOULDBLOCK) {
-        g_set_error(error,
-                    LVP_ERROR,
-                    LVP_ERROR_BUSY,
+        g_set_error(error, LVP_ERROR, LVP_ERROR_BUSY,
                     "another libvirt-provider runs on host root %s/ (it holds %s/" RUN_FOLDER
                     "/provider.lock): stop it first",
-                    self->root,
-                    self->root);
+                    self->root, self->root);
         return FALSE;
     }
     if (fd < 0) {
@@ -261,7 +279,8 @@ lvp_host_is_locked(LvpHost *self, const char *lock)
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return FALSE;
-    gboolean held = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    struct flock found = {.l_type = F_RDLCK};
+    gboolean held = use_lock(fd, F_OFD_GETLK, &found) == 0 && found.l_type != F_UNLCK;
     close(fd);
     return held;
 }
@@ -282,13 +301,9 @@ run_locked(LvpHost *self,
     g_autofree char *full = g_strdup_printf("%s/%s", self->root, shown);
     int fd = open_lock(self, "/locks", lock);
     if (fd == -EWOULDBLOCK) {
-        g_set_error(error,
-                    LVP_ERROR,
-                    LVP_ERROR_BUSY,
+        g_set_error(error, LVP_ERROR, LVP_ERROR_BUSY,
                     "cannot %s %s: an earlier operation on %s has not returned from the kernel yet",
-                    verb,
-                    full,
-                    lock);
+                    verb, full, lock);
         return FALSE;
     }
     if (fd < 0) {
@@ -299,13 +314,13 @@ run_locked(LvpHost *self,
     task->lock_fd = fd;
     int code = 0;
     if (task->kind == LVP_HELPER_WRITE && self->effects->write)
-        code = self->effects->write(self->effects_data, path, task->text, lock);
+        code = self->effects->write(self->effects_data, path, task->text, fd);
     else if (task->kind == LVP_HELPER_READ && self->effects->read_guarded)
-        code = self->effects->read_guarded(
-            self->effects_data, path, task->output, task->output_size);
+        code =
+            self->effects->read_guarded(self->effects_data, path, task->output, task->output_size);
     else
         code = lvp_helper_run(self->helper, task, timeout_ms);
-    close(fd);
+    close_lock(fd, code);
     if (code == 0)
         return TRUE;
     set_errno_error(error, code, verb, self, shown);
@@ -326,16 +341,12 @@ lvp_host_write(LvpHost *self,
 }
 
 char *
-lvp_host_read_guarded(LvpHost *self,
-                      const char *path,
-                      const char *lock,
-                      guint timeout_ms,
-                      GError **error)
+lvp_host_read_guarded(
+    LvpHost *self, const char *path, const char *lock, guint timeout_ms, GError **error)
 {
     g_return_val_if_fail(strchr(lock, '/') == NULL, NULL);
     char output[4096];
-    LvpHelperTask task = {
-        .kind = LVP_HELPER_READ, .output = output, .output_size = sizeof output};
+    LvpHelperTask task = {.kind = LVP_HELPER_READ, .output = output, .output_size = sizeof output};
     if (!run_locked(self, &task, path, lock, timeout_ms, error))
         return NULL;
     return g_strdup(g_strchomp(output));
@@ -349,12 +360,8 @@ lvp_host_load_module(LvpHost *self, const char *module, guint timeout_ms, GError
     if (self->effects->load_module) {
         code = self->effects->load_module(self->effects_data, module);
     } else if (self->root[0] != '\0') {
-        g_set_error(error,
-                    LVP_ERROR,
-                    LVP_ERROR_NOT_SUPPORTED,
-                    "kernel module %s cannot be loaded on host root %s",
-                    module,
-                    self->root);
+        g_set_error(error, LVP_ERROR, LVP_ERROR_NOT_SUPPORTED,
+                    "kernel module %s cannot be loaded on host root %s", module, self->root);
         return FALSE;
     } else {
         char *const argv[] = {(char[]){"/sbin/modprobe"}, g_strdup(module), NULL};
@@ -368,29 +375,22 @@ lvp_host_load_module(LvpHost *self, const char *module, guint timeout_ms, GError
     }
     if (code == 0)
         return TRUE;
-    g_set_error(error,
-                LVP_ERROR,
-                code == ETIMEDOUT ? LVP_ERROR_TIMED_OUT : LVP_ERROR_HOST,
-                "cannot load kernel module %s: %s",
-                module,
+    g_set_error(error, LVP_ERROR, code == ETIMEDOUT ? LVP_ERROR_TIMED_OUT : LVP_ERROR_HOST,
+                "cannot load kernel module %s: %s", module,
                 output[0] ? g_strchomp(output) : g_strerror(code));
     return FALSE;
 }
 
 gboolean
-lvp_host_probe_block_device(LvpHost *self,
-                            const char *name,
-                            guint timeout_ms,
-                            gboolean *ret_busy,
-                            GError **error)
+lvp_host_probe_block_device(
+    LvpHost *self, const char *name, guint timeout_ms, gboolean *ret_busy, GError **error)
 {
     int code;
     if (self->effects->open_exclusive) {
         code = self->effects->open_exclusive(self->effects_data, name);
     } else {
         g_autofree char *path = g_strdup_printf("%s/dev/%s", self->root, name);
-        LvpHelperTask task = {
-            .kind = LVP_HELPER_OPEN_EXCLUSIVE, .path = path, .lock_fd = -1};
+        LvpHelperTask task = {.kind = LVP_HELPER_OPEN_EXCLUSIVE, .path = path, .lock_fd = -1};
         code = lvp_helper_run(self->helper, &task, timeout_ms);
     }
     if (code != 0 && code != EBUSY && code != ENOENT && code != ENXIO && code != ENOMEDIUM) {
@@ -430,8 +430,7 @@ lvp_host_find_opener(LvpHost *self, const char *path)
             continue;
         char name_path[64], name[LVP_HOST_VALUE_SIZE];
         g_snprintf(name_path, sizeof name_path, "%s/comm", *pid);
-        gssize length =
-            lvp_host_read_value(self, LVP_HOST_PROC, name_path, name, sizeof name);
+        gssize length = lvp_host_read_value(self, LVP_HOST_PROC, name_path, name, sizeof name);
         return g_strdup_printf("pid %s (%s)", *pid, length > 0 ? name : "?");
     }
     return NULL;

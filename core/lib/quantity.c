@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Quantities as of https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/:
- * digits, an optional fraction, and one of: nothing, n u m k M G T P E, Ki Mi Gi Ti Pi Ei, e or E
- * with a decimal exponent. Where Kubernetes rounds up, we refuse: nobody means half a device. */
+/* Quantities as of
+ * https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/: digits, an
+ * optional fraction, and one of: nothing, n u m k M G T P E, Ki Mi Gi Ti Pi Ei, e or E with a
+ * decimal exponent. Where Kubernetes rounds up, we refuse: nobody means half a device. */
 #include <libvirt-provider/error.h>
 #include <libvirt-provider/request.h>
 #include <string.h>
@@ -22,7 +23,11 @@ get_base_exponent(const char *resource)
     return strcmp(resource, "cpu") == 0 ? 3 : 0;
 }
 
-static gboolean
+static const char NONE[] = "is none (examples: 2, 500m, 4Gi, 16106127361)";
+static const char TOO_LARGE[] = "is too large";
+
+/* NULL, or the reason why there is no number. */
+static const char *
 read_number(const char **cursor, Scaled *number)
 {
     gboolean fraction = FALSE, any = FALSE;
@@ -33,11 +38,11 @@ read_number(const char **cursor, Scaled *number)
         }
         if (!g_ascii_isdigit(*c)) {
             *cursor = c;
-            return any;
+            return any ? NULL : NONE;
         }
         any = TRUE;
         if (number->mantissa > (G_MAXUINT64 - 9) / 10)
-            return FALSE;
+            return fraction ? "has too many digits" : TOO_LARGE;
         number->mantissa = number->mantissa * 10 + (guint64)(*c - '0');
         number->decimal -= fraction ? 1 : 0;
     }
@@ -50,10 +55,9 @@ read_suffix(const char *text, Scaled *number)
         const char *suffix;
         int decimal, binary;
     } TABLE[] = {
-        {"", 0, 0},    {"n", -9, 0},  {"u", -6, 0},  {"m", -3, 0},  {"k", 3, 0},
-        {"M", 6, 0},   {"G", 9, 0},   {"T", 12, 0},  {"P", 15, 0},  {"E", 18, 0},
-        {"Ki", 0, 10}, {"Mi", 0, 20}, {"Gi", 0, 30}, {"Ti", 0, 40}, {"Pi", 0, 50},
-        {"Ei", 0, 60},
+        {"", 0, 0},    {"n", -9, 0},  {"u", -6, 0},  {"m", -3, 0},  {"k", 3, 0},   {"M", 6, 0},
+        {"G", 9, 0},   {"T", 12, 0},  {"P", 15, 0},  {"E", 18, 0},  {"Ki", 0, 10}, {"Mi", 0, 20},
+        {"Gi", 0, 30}, {"Ti", 0, 40}, {"Pi", 0, 50}, {"Ei", 0, 60},
     };
     for (guint i = 0; i < G_N_ELEMENTS(TABLE); i++) {
         if (strcmp(text, TABLE[i].suffix) == 0) {
@@ -73,30 +77,33 @@ read_suffix(const char *text, Scaled *number)
     return TRUE;
 }
 
-/* 0, or the reason why the number is no amount. */
+/* NULL, or the reason why the number is no amount. Divides first: 1.25Ei fits, 125 * 2^60 does not.
+ */
 static const char *
 to_amount(Scaled number, gint64 *ret_amount)
 {
-    while (number.mantissa != 0 && number.binary > 0) {
-        if (number.mantissa > G_MAXUINT64 / 2)
-            return "is too large";
-        number.mantissa *= 2;
-        number.binary--;
-    }
-    while (number.mantissa != 0 && number.decimal > 0) {
-        if (number.mantissa > G_MAXUINT64 / 10)
-            return "is too large";
-        number.mantissa *= 10;
-        number.decimal--;
-    }
-    while (number.mantissa != 0 && number.decimal < 0) {
-        if (number.mantissa % 10 != 0)
+    for (; number.mantissa != 0 && number.decimal < 0; number.decimal++) {
+        if (number.mantissa % 10 == 0) {
+            number.mantissa /= 10;
+        } else if (number.mantissa % 5 == 0 && number.binary > 0) {
+            number.mantissa /= 5;
+            number.binary--;
+        } else {
             return "is finer than the smallest unit";
-        number.mantissa /= 10;
-        number.decimal++;
+        }
+    }
+    for (; number.mantissa != 0 && number.binary > 0; number.binary--) {
+        if (number.mantissa > G_MAXUINT64 / 2)
+            return TOO_LARGE;
+        number.mantissa *= 2;
+    }
+    for (; number.mantissa != 0 && number.decimal > 0; number.decimal--) {
+        if (number.mantissa > G_MAXUINT64 / 10)
+            return TOO_LARGE;
+        number.mantissa *= 10;
     }
     if (number.mantissa > G_MAXINT64)
-        return "is too large";
+        return TOO_LARGE;
     *ret_amount = (gint64)number.mantissa;
     return NULL;
 }
@@ -111,22 +118,20 @@ lvp_quantity_parse(const char *resource, const char *text, gint64 *ret_amount, G
         problem = "is negative";
     else if (strlen(text) > MAX_TEXT)
         problem = "is too long";
-    else if (!read_number(&cursor, &number) || !read_suffix(cursor, &number))
-        problem = "is none (examples: 2, 500m, 4Gi, 16106127361)";
+    else
+        problem = read_number(&cursor, &number);
+    if (!problem && !read_suffix(cursor, &number))
+        problem = NONE;
     if (!problem) {
         number.decimal += get_base_exponent(resource);
         problem = to_amount(number, ret_amount);
     }
     if (!problem)
         return TRUE;
-    g_set_error(error,
-                LVP_ERROR,
-                LVP_ERROR_INVALID_REQUEST,
-                "quantity '%.*s' of %s %s",
-                MAX_TEXT,
-                text,
-                resource,
-                problem);
+    /* The cut may fall into a character. */
+    g_autofree char *shown = g_utf8_make_valid(text, (gssize)strnlen(text, MAX_TEXT));
+    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "quantity '%s' of %s %s", shown,
+                resource, problem);
     return FALSE;
 }
 

@@ -205,11 +205,8 @@ lvp_holding_add_amount(LvpHolding *self, const char *resource, int node, gint64 
 }
 
 void
-lvp_holding_add_unit(LvpHolding *self,
-                     const char *resource,
-                     const char *id,
-                     const char *identity,
-                     int node)
+lvp_holding_add_unit(
+    LvpHolding *self, const char *resource, const char *id, const char *identity, int node)
 {
     LvpHeldUnit row = {g_strdup(resource), g_strdup(id), g_strdup(identity), node};
     g_array_append_val(self->units, row);
@@ -294,6 +291,18 @@ lvp_outcome_find(const LvpOutcome *self, LvpVerdict verdict)
     for (guint i = 0; i < self->rows->len; i++) {
         const LvpOutcomeRow *row = &g_array_index(self->rows, LvpOutcomeRow, i);
         if (row->verdict == verdict)
+            return row;
+    }
+    return NULL;
+}
+
+const LvpOutcomeRow *
+lvp_outcome_find_failure(const LvpOutcome *self, const char *unit_id)
+{
+    for (guint i = 0; i < self->rows->len; i++) {
+        const LvpOutcomeRow *row = &g_array_index(self->rows, LvpOutcomeRow, i);
+        if ((!row->unit_id || strcmp(row->unit_id, unit_id) == 0) &&
+            (row->verdict == LVP_VERDICT_FAILED || row->verdict == LVP_VERDICT_BLOCKED))
             return row;
     }
     return NULL;

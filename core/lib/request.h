@@ -63,14 +63,10 @@ struct LvpHolding {
 
 LvpHolding *lvp_holding_new(const char *machine, const char *source);
 void lvp_holding_free(LvpHolding *self);
-void
-lvp_holding_add_amount(LvpHolding *self, const char *resource, int node, gint64 amount);
+void lvp_holding_add_amount(LvpHolding *self, const char *resource, int node, gint64 amount);
 /* Units are to be added in the order of their ids. */
-void lvp_holding_add_unit(LvpHolding *self,
-                          const char *resource,
-                          const char *id,
-                          const char *identity,
-                          int node);
+void lvp_holding_add_unit(
+    LvpHolding *self, const char *resource, const char *id, const char *identity, int node);
 
 /* ---- outcome ---- */
 
@@ -86,6 +82,8 @@ struct LvpOutcome {
 
 LvpOutcome *lvp_outcome_new(void);
 void lvp_outcome_free(LvpOutcome *self);
+/* The row that says that the unit (or the whole record) was not put back, or NULL. */
+const LvpOutcomeRow *lvp_outcome_find_failure(const LvpOutcome *self, const char *unit_id);
 /* The first row with VERDICT, or NULL. */
 const LvpOutcomeRow *lvp_outcome_find(const LvpOutcome *self, LvpVerdict verdict);
 

@@ -60,11 +60,8 @@ lvp_snapshot_add_pool(LvpSnapshot *self, const char *resource)
 }
 
 LvpUnit *
-lvp_snapshot_add_unit(LvpSnapshot *self,
-                      const char *resource,
-                      const char *id,
-                      const char *identity,
-                      int node)
+lvp_snapshot_add_unit(
+    LvpSnapshot *self, const char *resource, const char *id, const char *identity, int node)
 {
     g_return_val_if_fail(id != NULL && identity != NULL && node >= LVP_NODE_NONE, NULL);
     LvpUnit *unit = g_new0(LvpUnit, 1);
@@ -114,4 +111,53 @@ lvp_unit_add_condition(LvpUnit *self, LvpCondition condition, const char *reason
 {
     self->conditions |= (guint)condition;
     keep_first_reason(self, reason);
+}
+
+/* ---- reading ---- */
+
+guint
+lvp_snapshot_get_n_units(const LvpSnapshot *self)
+{
+    return self->units->len;
+}
+
+const LvpUnit *
+lvp_snapshot_get_unit(const LvpSnapshot *self, guint index)
+{
+    return g_ptr_array_index(self->units, index);
+}
+
+const char *
+lvp_unit_get_id(const LvpUnit *self)
+{
+    return self->id;
+}
+
+const char *
+lvp_unit_get_resource(const LvpUnit *self)
+{
+    return self->resource;
+}
+
+const char *
+lvp_unit_get_attribute(const LvpUnit *self, const char *key)
+{
+    for (guint i = 0; self->attributes && i < self->attributes->len; i++) {
+        const LvpAttribute *attribute = &g_array_index(self->attributes, LvpAttribute, i);
+        if (strcmp(attribute->key, key) == 0)
+            return attribute->value;
+    }
+    return "";
+}
+
+gboolean
+lvp_unit_has_condition(const LvpUnit *self, LvpCondition condition)
+{
+    return (self->conditions & (guint)condition) != 0;
+}
+
+const char *
+lvp_unit_get_reason(const LvpUnit *self)
+{
+    return self->reason;
 }

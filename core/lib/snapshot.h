@@ -21,16 +21,16 @@ struct LvpUnit {
     const char *id;
     const char *identity;
     int node;
-    guint conditions;    /* LvpCondition */
+    guint conditions; /* LvpCondition */
     gboolean unusable;
-    const char *reason;  /* of unusable or the first condition; NULL if neither */
-    GArray *sets;        /* char *; NULL if none */
-    GArray *attributes;  /* LvpAttribute; NULL if none */
+    const char *reason; /* of unusable or the first condition; NULL if neither */
+    GArray *sets;       /* char *; NULL if none */
+    GArray *attributes; /* LvpAttribute; NULL if none */
 };
 
 struct LvpSnapshot {
     GStringChunk *texts;
-    GArray *amounts;   /* LvpSnapshotAmount */
-    GPtrArray *pools;  /* char *, names of unitary resources */
-    GPtrArray *units;  /* LvpUnit */
+    GArray *amounts;  /* LvpSnapshotAmount */
+    GPtrArray *pools; /* char *, names of unitary resources */
+    GPtrArray *units; /* LvpUnit */
 };

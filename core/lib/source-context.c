@@ -23,7 +23,7 @@ static gboolean
 parse_boolean(const char *text, gint64 *ret_value)
 {
     static const char *const YES[] = {"true", "yes", "1", NULL}, *const NO[] = {"false", "no", "0",
-                                                                               NULL};
+                                                                                NULL};
     if (!g_strv_contains(YES, text) && !g_strv_contains(NO, text))
         return FALSE;
     *ret_value = g_strv_contains(YES, text);
@@ -37,8 +37,8 @@ parse_seconds(const char *text, gint64 *ret_value)
     errno = 0;
     gint64 count = g_ascii_strtoll(text, &end, 10);
     gint64 factor = strcmp(end, "") == 0 || strcmp(end, "s") == 0 ? 1
-                    : strcmp(end, "m") == 0                      ? 60
-                    : strcmp(end, "h") == 0                      ? 3600
+                    : strcmp(end, "m") == 0                       ? 60
+                    : strcmp(end, "h") == 0                       ? 3600
                                                                   : 0;
     if (!g_ascii_isdigit(text[0]) || errno != 0 || factor == 0 || count > G_MAXINT / factor)
         return FALSE;
@@ -59,17 +59,18 @@ parse_value(LvpOptionType type, const char *text, Value *value)
     case LVP_OPTION_BOOLEAN:
         return parse_boolean(text, &value->integer) ? NULL : "true or false";
     case LVP_OPTION_INTEGER:
-        return g_ascii_string_to_signed(
-                   text, 10, G_MININT64, G_MAXINT64, &value->integer, NULL)
+        return g_ascii_string_to_signed(text, 10, G_MININT64, G_MAXINT64, &value->integer, NULL)
                    ? NULL
                    : "a whole number";
     case LVP_OPTION_DOUBLE:
         value->number = g_ascii_strtod(text, &end);
-        return end != text && *end == '\0' && isfinite(value->number) ? NULL : "a number";
-    case LVP_OPTION_QUANTITY:
-        return lvp_quantity_parse("memory", text, &value->integer, NULL)
+        return end != text && *end == '\0' && isfinite(value->number) &&
+                       strspn(text, "+-.0123456789eE") == strlen(text)
                    ? NULL
-                   : "a quantity such as 4Gi";
+                   : "a decimal number";
+    case LVP_OPTION_QUANTITY:
+        return lvp_quantity_parse("memory", text, &value->integer, NULL) ? NULL
+                                                                         : "a quantity such as 4Gi";
     case LVP_OPTION_SECONDS:
         return parse_seconds(text, &value->integer) ? NULL : "a time such as 30s, 5m or 1h";
     }
@@ -139,13 +140,8 @@ lvp_options_set(LvpOptions *self, const char *name, const char *text, GError **e
     Value parsed = {0};
     const char *expected = parse_value(row->type, text, &parsed);
     if (expected) {
-        g_set_error(error,
-                    LVP_ERROR,
-                    LVP_ERROR_INVALID_REQUEST,
-                    "%s must be %s, but is '%s'",
-                    name,
-                    expected,
-                    text);
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "%s must be %s, but is '%s'", name,
+                    expected, text);
         return FALSE;
     }
     Value *value = find_value(self, name);

@@ -17,8 +17,8 @@ struct LvpYamlNode {
     LvpYamlKind kind;
     guint line, column;
     char *text;
-    GPtrArray *keys;  /* LvpYamlNode, of a mapping */
-    GPtrArray *items; /* LvpYamlNode, of a mapping or sequence */
+    GPtrArray *keys;   /* LvpYamlNode, of a mapping */
+    GPtrArray *items;  /* LvpYamlNode, of a mapping or sequence */
     GHashTable *index; /* text of key -> item, both borrowed; of a mapping */
 };
 
@@ -52,12 +52,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpYamlNode, free_node)
 static void
 report_mark(Reader *reader, yaml_mark_t mark, const char *text)
 {
-    lvp_diagnostics_add(reader->diagnostics,
-                        reader->tree->file,
-                        (guint)mark.line + 1,
-                        (guint)mark.column + 1,
-                        "%s",
-                        text);
+    lvp_diagnostics_add(reader->diagnostics, reader->tree->file, (guint)mark.line + 1,
+                        (guint)mark.column + 1, "%s", text);
 }
 
 /* FALSE after a report. */
@@ -374,8 +370,8 @@ lvp_yaml_node_expect(const LvpYamlNode *self,
     static const char *const NAMES[] = {"plain text", "a list", "a mapping (key: value)"};
     if (self->kind == kind)
         return TRUE;
-    lvp_yaml_node_report(
-        self, diagnostics, "%s must be %s, but is %s", what, NAMES[kind], NAMES[self->kind]);
+    lvp_yaml_node_report(self, diagnostics, "%s must be %s, but is %s", what, NAMES[kind],
+                         NAMES[self->kind]);
     return FALSE;
 }
 
@@ -390,7 +386,7 @@ lvp_yaml_node_check_keys(const LvpYamlNode *self,
     for (guint i = 0; i < lvp_yaml_node_get_length(self); i++) {
         const LvpYamlNode *key = lvp_yaml_node_get_key(self, i);
         if (!g_strv_contains(known, key->text))
-            lvp_yaml_node_report(
-                key, diagnostics, "unknown key '%s'; known here: %s", key->text, names->str);
+            lvp_yaml_node_report(key, diagnostics, "unknown key '%s'; known here: %s", key->text,
+                                 names->str);
     }
 }

@@ -11,22 +11,22 @@ G_BEGIN_DECLS
 /* Over D-Bus each code is the name "org.libvirtprovider.Error." + its words in camel case, in lpctl
  * an exit status. Additions only, at the end. */
 typedef enum {
-    LVP_ERROR_INTERNAL,         /* a bug of ours, nothing else */
-    LVP_ERROR_INVALID_REQUEST,  /* the caller's input is wrong: correct it */
-    LVP_ERROR_NO_CAPACITY,      /* not enough is free: try later */
-    LVP_ERROR_BUSY,             /* another operation runs on it: try later */
-    LVP_ERROR_IN_USE_BY_HOST,   /* the host itself uses the device */
-    LVP_ERROR_CONFLICT,         /* contradicts something that exists */
-    LVP_ERROR_NOT_SUPPORTED,    /* cannot be done here at all */
-    LVP_ERROR_NOT_PERMITTED,    /* the caller may not */
-    LVP_ERROR_EXISTS,           /* the name or uuid is taken */
-    LVP_ERROR_NOT_FOUND,        /* no such machine, class, device, file */
-    LVP_ERROR_TIMED_OUT,        /* a deadline passed; the operation may still end */
-    LVP_ERROR_HOST,             /* the kernel or a file of the host answered with an error */
-    LVP_ERROR_SOURCE,           /* a source module is missing, wrong or failed */
-    LVP_ERROR_HYPERVISOR,       /* libvirt refused */
-    LVP_ERROR_NOT_REACHABLE,    /* libvirt does not answer */
-    LVP_ERROR_DAEMON,           /* the daemon does not answer (lpctl only) */
+    LVP_ERROR_INTERNAL,        /* a bug of ours, nothing else */
+    LVP_ERROR_INVALID_REQUEST, /* the caller's input is wrong: correct it */
+    LVP_ERROR_NO_CAPACITY,     /* not enough is free: try later */
+    LVP_ERROR_BUSY,            /* another operation runs on it: try later */
+    LVP_ERROR_IN_USE_BY_HOST,  /* the host itself uses the device */
+    LVP_ERROR_CONFLICT,        /* contradicts something that exists */
+    LVP_ERROR_NOT_SUPPORTED,   /* cannot be done here at all */
+    LVP_ERROR_NOT_PERMITTED,   /* the caller may not */
+    LVP_ERROR_EXISTS,          /* the name or uuid is taken */
+    LVP_ERROR_NOT_FOUND,       /* no such machine, class, device, file */
+    LVP_ERROR_TIMED_OUT,       /* a deadline passed; the operation may still end */
+    LVP_ERROR_HOST,            /* the kernel or a file of the host answered with an error */
+    LVP_ERROR_SOURCE,          /* a source module is missing, wrong or failed */
+    LVP_ERROR_HYPERVISOR,      /* libvirt refused */
+    LVP_ERROR_NOT_REACHABLE,   /* libvirt does not answer */
+    LVP_ERROR_DAEMON,          /* the daemon does not answer (lpctl only) */
 } LvpError;
 
 /* Registers the D-Bus names on first use. Thread-safe. */

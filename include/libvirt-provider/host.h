@@ -22,7 +22,8 @@ typedef enum {
 /* Room for any attribute of one value. */
 #define LVP_HOST_VALUE_SIZE 128
 
-/* ROOT: absolute path, "/" for this machine. NULL with LVP_ERROR_HOST if it is no readable folder. */
+/* ROOT: absolute path, "/" for this machine. NULL with LVP_ERROR_HOST if it is no readable folder.
+ */
 LvpHost *lvp_host_new(const char *root, GError **error);
 /* Accepts NULL. Children that still hang are left to the kernel. */
 void lvp_host_free(LvpHost *self);
@@ -38,24 +39,23 @@ char *lvp_host_read_text(LvpHost *self, LvpHostTree tree, const char *path, GErr
 
 /* The target of a symbolic link as it stands, NUL-terminated. Returns its length, or -errno
  * (-ENAMETOOLONG where BUFFER is too small). */
-gssize lvp_host_read_link(LvpHost *self, LvpHostTree tree, const char *path, char *buffer, gsize size);
+gssize
+lvp_host_read_link(LvpHost *self, LvpHostTree tree, const char *path, char *buffer, gsize size);
 
 /* The last component of a link's target. TRUE and NUL-terminated, or FALSE with an empty BUFFER. */
-gboolean lvp_host_read_link_name(LvpHost *self,
-                                 LvpHostTree tree,
-                                 const char *path,
-                                 char *buffer,
-                                 gsize size);
+gboolean lvp_host_read_link_name(
+    LvpHost *self, LvpHostTree tree, const char *path, char *buffer, gsize size);
 
 /* Names in a folder, sorted, without "." and ".."; g_strfreev(). LVP_ERROR_NOT_FOUND or _HOST. */
 char **lvp_host_list(LvpHost *self, LvpHostTree tree, const char *path, GError **error);
 
 gboolean lvp_host_exists(LvpHost *self, LvpHostTree tree, const char *path);
 
-/* Writes TEXT to an attribute below /sys in a child process that holds the lock LOCK (a name without
- * slash, such as a PCI address). Success says only that the kernel took the text: the caller looks
- * whether the effect came. LVP_ERROR_TIMED_OUT after TIMEOUT_MS (the write may still complete),
- * LVP_ERROR_BUSY when an earlier effect on LOCK is in flight, LVP_ERROR_HOST with the errno's text. */
+/* Writes TEXT to an attribute below /sys in a child process that holds the lock LOCK (a name
+ * without slash, such as a PCI address). Success says only that the kernel took the text: the
+ * caller looks whether the effect came. LVP_ERROR_TIMED_OUT after TIMEOUT_MS (the write may still
+ * complete), LVP_ERROR_BUSY when an earlier effect on LOCK is in flight, LVP_ERROR_HOST with the
+ * errno's text. */
 gboolean lvp_host_write(LvpHost *self,
                         const char *path,
                         const char *text,
@@ -63,13 +63,10 @@ gboolean lvp_host_write(LvpHost *self,
                         guint timeout_ms,
                         GError **error);
 
-/* Reads an attribute below /sys whose read can hang (driver_override, uevent), like lvp_host_write().
- * The text without the line end; g_free(). */
-char *lvp_host_read_guarded(LvpHost *self,
-                            const char *path,
-                            const char *lock,
-                            guint timeout_ms,
-                            GError **error);
+/* Reads an attribute below /sys whose read can hang (driver_override, uevent), like
+ * lvp_host_write(). The text without the line end; g_free(). */
+char *lvp_host_read_guarded(
+    LvpHost *self, const char *path, const char *lock, guint timeout_ms, GError **error);
 
 /* Whether an effect on LOCK is in flight, of this process or of an earlier one. */
 gboolean lvp_host_is_locked(LvpHost *self, const char *lock);
@@ -81,11 +78,8 @@ gboolean lvp_host_load_module(LvpHost *self, const char *module, guint timeout_m
 /* Opens the block device NAME below /dev with O_EXCL and closes it, in a child process. TRUE with
  * *RET_BUSY set when the kernel answers EBUSY: somebody has it mounted, as swap, or open for
  * themselves, in whatever mount namespace. A missing node or medium is not busy. */
-gboolean lvp_host_probe_block_device(LvpHost *self,
-                                     const char *name,
-                                     guint timeout_ms,
-                                     gboolean *ret_busy,
-                                     GError **error);
+gboolean lvp_host_probe_block_device(
+    LvpHost *self, const char *name, guint timeout_ms, gboolean *ret_busy, GError **error);
 
 /* Who has the device node PATH (below /dev) open: "pid 812 (qemu-system-x86)", or NULL when nobody
  * has, without opening it. Processes that cannot be looked into are passed over. g_free(). */

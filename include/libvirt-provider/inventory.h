@@ -36,13 +36,10 @@ void lvp_snapshot_add_pool(LvpSnapshot *self, const char *resource);
 
 /* Adds one unit. ID: stable and unique within the source. IDENTITY: what it is; another identity
  * at the same id is another thing. RESOURCE: NULL for a unit that the configuration does not give
- * away (only asked for with LVP_DISCOVER_ALL). The unit is borrowed, to be completed before the next
- * call on the snapshot. */
-LvpUnit *lvp_snapshot_add_unit(LvpSnapshot *self,
-                               const char *resource,
-                               const char *id,
-                               const char *identity,
-                               int node);
+ * away (only asked for with LVP_DISCOVER_ALL). The unit is borrowed, to be completed before the
+ * next call on the snapshot. */
+LvpUnit *lvp_snapshot_add_unit(
+    LvpSnapshot *self, const char *resource, const char *id, const char *identity, int node);
 
 /* Units that share a set are given to one machine only. NAME such as "iommu:27". */
 void lvp_unit_add_exclusion_set(LvpUnit *self, const char *name);
@@ -53,6 +50,18 @@ void lvp_unit_set_attribute(LvpUnit *self, const char *key, const char *value);
 void lvp_unit_set_unusable(LvpUnit *self, const char *reason);
 /* The first reason stays. */
 void lvp_unit_add_condition(LvpUnit *self, LvpCondition condition, const char *reason);
+
+/* ---- reading one's own picture, as in a test or in `generate`; texts are borrowed ---- */
+
+guint lvp_snapshot_get_n_units(const LvpSnapshot *self);
+const LvpUnit *lvp_snapshot_get_unit(const LvpSnapshot *self, guint index);
+const char *lvp_unit_get_id(const LvpUnit *self);
+const char *lvp_unit_get_resource(const LvpUnit *self); /* may be NULL */
+/* "" where it was not set. */
+const char *lvp_unit_get_attribute(const LvpUnit *self, const char *key);
+gboolean lvp_unit_has_condition(const LvpUnit *self, LvpCondition condition);
+/* Why it is unusable or has a condition; NULL if neither. */
+const char *lvp_unit_get_reason(const LvpUnit *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpSnapshot, lvp_snapshot_free)
 

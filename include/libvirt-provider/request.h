@@ -39,8 +39,7 @@ gint64 lvp_view_get_free(const LvpView *self, const char *resource, int node);
 guint lvp_view_get_n_nodes(const LvpView *self);
 int lvp_view_get_node(const LvpView *self, guint index);
 /* The INDEX-th free unit of RESOURCE on NODE, or NULL past the last. */
-const char *
-lvp_view_get_unit(const LvpView *self, const char *resource, int node, guint index);
+const char *lvp_view_get_unit(const LvpView *self, const char *resource, int node, guint index);
 
 /* ---- plan: the sink of `plan` ---- */
 
@@ -73,8 +72,8 @@ typedef enum {
     LVP_VERDICT_NEEDS_COMMIT, /* restore: there, but commit has to be run again */
     LVP_VERDICT_LOST,         /* restore: not there */
     LVP_VERDICT_REPLACED,     /* restore: something else stands there */
-    LVP_VERDICT_BLOCKED,      /* an effect is in flight, or someone still holds it: ask again later */
-    LVP_VERDICT_FAILED,       /* rollback: it could not be put back */
+    LVP_VERDICT_BLOCKED, /* an effect is in flight, or someone still holds it: ask again later */
+    LVP_VERDICT_FAILED,  /* rollback: it could not be put back */
 } LvpVerdict;
 
 /* UNIT_ID NULL: about the record as a whole. REASON may be NULL for DONE and MATCHES only. */

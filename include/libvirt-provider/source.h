@@ -2,11 +2,12 @@
 /* The source table: what a module for one kind of host resource exports.
  *
  *   #include <libvirt-provider/source.h>
- *   LVP_SOURCE_DEFINE(.name = "cpu", .version = "1", .description = "...", .discover = discover_cpus)
+ *   LVP_SOURCE_DEFINE(.name = "cpu", .version = "1", .description = "...", .discover =
+ * discover_cpus)
  *
- * Only the core knows what is taken; a source keeps no list of its own. Each member says where it is
- * called: "lock" is under the allocator's lock, never two at once, and without access to the host;
- * "off" is in a job thread, may block, and runs concurrently for different records. */
+ * Only the core knows what is taken; a source keeps no list of its own. Each member says where it
+ * is called: "lock" is under the allocator's lock, never two at once, and without access to the
+ * host; "off" is in a job thread, may block, and runs concurrently for different records. */
 #pragma once
 
 #include <libvirt-provider/domain-xml.h>
@@ -49,7 +50,8 @@ typedef struct LvpOptions LvpOptions;
 /* Values are checked against their type before a source sees them; NAME must be one of its rows. */
 const char *lvp_options_get_string(const LvpOptions *self, const char *name); /* NULL: not given */
 gboolean lvp_options_get_boolean(const LvpOptions *self, const char *name);
-gint64 lvp_options_get_integer(const LvpOptions *self, const char *name); /* also quantity, seconds */
+gint64 lvp_options_get_integer(const LvpOptions *self,
+                               const char *name); /* also quantity, seconds */
 double lvp_options_get_double(const LvpOptions *self, const char *name);
 
 /* ---- context: what a source may use, from create to destroy ---- */
@@ -77,9 +79,9 @@ typedef struct {
     guint32 abi;       /* filled by the macro */
     gsize struct_size; /* filled by the macro */
 
-    const char *name;        /* = file name = config group; [a-z0-9-]+ */
-    const char *version;     /* of the source */
-    const char *description; /* one line */
+    const char *name;            /* = file name = config group; [a-z0-9-]+ */
+    const char *version;         /* of the source */
+    const char *description;     /* one line */
     const LvpOptionRow *options; /* may be NULL */
 
     /* off, optional. Checks options and files without touching the host; reports every mistake. */
@@ -106,11 +108,8 @@ typedef struct {
 
     /* lock, optional, pure. Takes all of REQUEST that is this source's from VIEW; on NODE, or, with
      * LVP_NODE_NONE, anywhere. FALSE where it does not fit there. Default: the first that fit. */
-    gboolean (*plan)(gpointer self,
-                     const LvpView *view,
-                     const LvpRequest *request,
-                     int node,
-                     LvpPlan *plan);
+    gboolean (*plan)(
+        gpointer self, const LvpView *view, const LvpRequest *request, int node, LvpPlan *plan);
 
     /* lock, optional, pure. How many more of REQUEST. Default: counts. */
     gint64 (*fits)(gpointer self, const LvpView *view, const LvpRequest *request);
@@ -126,10 +125,12 @@ typedef struct {
     /* off. Applies a journalled record; repeatable; may fail half-way. */
     gboolean (*commit)(gpointer self, GVariant *record, GCancellable *cancellable, GError **error);
 
-    /* off. Puts the host back, from never, half or fully committed; goes on past errors; one verdict
-     * (done, blocked, failed) per unit. */
+    /* off. Puts the host back, from never, half or fully committed; goes on past errors; one
+     * verdict (done, blocked, failed) per unit. With ONLY_UNIT (else NULL) nothing but that unit of
+     * the record is touched: the others may have gone to other machines since. */
     void (*rollback)(gpointer self,
                      GVariant *record,
+                     const char *only_unit,
                      LvpOutcome *outcome,
                      GCancellable *cancellable);
 

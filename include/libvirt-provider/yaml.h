@@ -2,8 +2,8 @@
 /* Untrusted YAML and JSON files as a small tree in which every node knows its line and column, and
  * the sink that collects all mistakes of a run.
  *
- * Refused: aliases and anchors, tags, duplicate keys, more than one document, nesting deeper than 16,
- * files over 1 MiB. Not thread-safe; a tree is constant once read. */
+ * Refused: aliases and anchors, tags, duplicate keys, more than one document, nesting deeper than
+ * 16, files over 1 MiB. Not thread-safe; a tree is constant once read. */
 #pragma once
 
 #include <glib.h>
@@ -17,12 +17,9 @@ typedef struct LvpYamlNode LvpYamlNode;
 LvpDiagnostics *lvp_diagnostics_new(void);
 void lvp_diagnostics_free(LvpDiagnostics *self);
 /* LINE and COLUMN count from 1; 0 where there is none. FILE may be NULL. */
-void lvp_diagnostics_add(LvpDiagnostics *self,
-                         const char *file,
-                         guint line,
-                         guint column,
-                         const char *format,
-                         ...) G_GNUC_PRINTF(5, 6);
+void lvp_diagnostics_add(
+    LvpDiagnostics *self, const char *file, guint line, guint column, const char *format, ...)
+    G_GNUC_PRINTF(5, 6);
 guint lvp_diagnostics_get_count(const LvpDiagnostics *self);
 /* "FILE:LINE:COLUMN: error: TEXT" of each, in the order of lines, one a line; g_free(). */
 char *lvp_diagnostics_to_text(const LvpDiagnostics *self);
@@ -59,10 +56,9 @@ const LvpYamlNode *lvp_yaml_node_get_key(const LvpYamlNode *self, guint index);
 const LvpYamlNode *lvp_yaml_node_find(const LvpYamlNode *self, const char *key);
 
 /* Adds a mistake at the node's place. */
-void lvp_yaml_node_report(const LvpYamlNode *self,
-                          LvpDiagnostics *diagnostics,
-                          const char *format,
-                          ...) G_GNUC_PRINTF(3, 4);
+void
+lvp_yaml_node_report(const LvpYamlNode *self, LvpDiagnostics *diagnostics, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
 /* Whether the node is of KIND; reports "WHAT must be a list" and the like if not. */
 gboolean lvp_yaml_node_expect(const LvpYamlNode *self,
                               LvpYamlKind kind,

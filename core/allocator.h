@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who holds what: sources, inventory, classes and machines under the one lock.
+ *
+ * Only here is decided, and only what the journal has taken counts. The lock is never held over
+ * I/O: what a call decides under the lock is written to the journal after it, and taken back if
+ * that fails. A machine that is busy belongs to the job that made it so. */
+#pragma once
+
+#include "inventory.h"
+#include "journal.h"
+#include "machine-class.h"
+#include "planner.h"
+#include "source.h"
+
+typedef struct LvpAllocator LvpAllocator;
+
+/* A class as it stands against the present inventory. */
+typedef struct {
+    const LvpMachineClass *declared;
+    LvpRequest *effective; /* after normalize */
+    GArray *demands;       /* LvpDemand; empty if PROBLEM */
+    char *problem;         /* why no machine of it can be made: "no source offers x"; else NULL */
+} LvpClassEntry;
+
+/* What lies under the lock; read only, and only inside lvp_allocator_read(). */
+typedef struct {
+    const GPtrArray *sources; /* LvpSource */
+    const LvpInventory *inventory;
+    const GPtrArray *classes;  /* LvpClassEntry, in the order of the file */
+    const GPtrArray *machines; /* LvpMachine, in the order of names */
+    gint64 vm_limit;           /* 0: none */
+} LvpWorld;
+
+typedef struct {
+    const char *name;
+    const char *uuid; /* NULL: a new one */
+    const char *class_name;
+    const char *template_xml;
+    GVariant *labels;      /* a{ss} */
+    GVariant *annotations; /* a{ss} */
+    gboolean start;
+} LvpCreateSpec;
+
+/* Takes over the machines and marks of JOURNAL, which outlives the allocator. */
+LvpAllocator *lvp_allocator_new(LvpJournal *journal, GError **error);
+void lvp_allocator_free(LvpAllocator *self);
+
+/* Puts another world in place: sources (LvpSource), the LvpSnapshot of each in the same order
+ * (taken over), and classes (LvpMachineClass; NULL: those that are in place, and VM_LIMIT as it
+ * is). All or nothing: LVP_ERROR_CONFLICT and LVP_ERROR_SOURCE as lvp_inventory_add_snapshot().
+ * Claims stay as they are. */
+gboolean lvp_allocator_install(LvpAllocator *self,
+                               GPtrArray *sources,
+                               GPtrArray *snapshots,
+                               GPtrArray *classes,
+                               gint64 vm_limit,
+                               GError **error);
+
+/* Calls READ under the lock. It must not block, nor call the allocator. */
+void lvp_allocator_read(LvpAllocator *self,
+                        void (*read)(const LvpWorld *world, gpointer data),
+                        gpointer data);
+
+/* The sources as they are now: LvpSource with a reference each; g_ptr_array_unref(). */
+GPtrArray *lvp_allocator_dup_sources(LvpAllocator *self);
+
+/* ---- for jobs: each returned machine is a reference of the caller, busy until end or remove ----
+ */
+
+/* Plans and reserves a machine of a class, durably. *RET_EXISTING is set, and the machine not busy,
+ * where the same create was done before. LVP_ERROR_NO_CAPACITY, _EXISTS, _NOT_FOUND (the class). */
+LvpMachine *lvp_allocator_reserve(LvpAllocator *self,
+                                  const LvpCreateSpec *spec,
+                                  gboolean *ret_existing,
+                                  GError **error);
+/* The same without effect: a machine of which nothing is held; not in any list. */
+LvpMachine *lvp_allocator_plan(LvpAllocator *self, const LvpCreateSpec *spec, GError **error);
+/* Begins an operation on a machine that exists, by name or uuid. LVP_ERROR_NOT_FOUND, _BUSY. */
+LvpMachine *lvp_allocator_begin(LvpAllocator *self,
+                                const char *name_or_uuid,
+                                LvpOperation operation,
+                                LvpDesired desired,
+                                GError **error);
+/* Makes a machine busy to end the operation that stands in the journal; NULL if there is none, or
+ * if the machine is busy already or gone. */
+LvpMachine *lvp_allocator_resume(LvpAllocator *self, const char *uuid);
+/* A create has come to STEP; with PREPARED the records are written, too. */
+gboolean lvp_allocator_advance(
+    LvpAllocator *self, LvpMachine *machine, LvpStep step, const char *boot_id, GError **error);
+/* The operation is over and worked: the machine exists and rests. */
+gboolean lvp_allocator_finish(LvpAllocator *self, LvpMachine *machine, GError **error);
+/* The operation ended with WHY. If KEEP, it stays in the journal to be gone on with; else the
+ * machine rests as it is, and WHY may be NULL. */
+void lvp_allocator_fail(LvpAllocator *self, LvpMachine *machine, const GError *why, gboolean keep);
+/* Gives back all that the machine holds and forgets it; MARKS (LvpUnitMark) say which units are
+ * quarantined instead of free. */
+gboolean lvp_allocator_remove(LvpAllocator *self,
+                              LvpMachine *machine,
+                              const GPtrArray *marks,
+                              GError **error);
+
+/* ---- what is seen ---- */
+
+void lvp_allocator_set_domain_state(LvpAllocator *self, const char *uuid, LvpDomainState state);
+/* All domains are unknown: libvirt went away. */
+void lvp_allocator_forget_domain_states(LvpAllocator *self);
+/* Waits until the machine's domain is in STATE; FALSE after TIMEOUT_MS. */
+gboolean lvp_allocator_wait_domain(LvpAllocator *self,
+                                   const LvpMachine *machine,
+                                   LvpDomainState state,
+                                   guint timeout_ms);
+
+/* ---- marks ---- */
+
+/* LVP_ERROR_NOT_FOUND where no source has such a unit. */
+gboolean lvp_allocator_set_cordoned(LvpAllocator *self,
+                                    const char *unit_id,
+                                    gboolean cordoned,
+                                    GError **error);
+/* The mark of a quarantined unit, a copy; LVP_ERROR_NOT_FOUND, _INVALID_REQUEST if it is not. */
+LvpUnitMark *lvp_allocator_dup_quarantine(LvpAllocator *self, const char *unit_id, GError **error);
+gboolean lvp_allocator_clear_quarantine(LvpAllocator *self, const char *unit_id, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpAllocator, lvp_allocator_free)

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Flags and key files -> typed values. A flag wins over conf.d, which wins over the file.
+ *
+ * The core's options are rows of the same kind as a source's; so flags, keys, types and help have
+ * one mechanism. */
+#pragma once
+
+#include "lib/source-context.h"
+#include "source-loader.h"
+
+typedef struct {
+    LvpModule *module;
+    LvpOptions *options;
+} LvpConfiguredSource;
+
+typedef struct {
+    LvpOptions *core;   /* rows of lvp_config_rows */
+    GPtrArray *sources; /* LvpConfiguredSource, in the order of --resource-manager-sources */
+    char **source_dirs;
+} LvpConfig;
+
+/* Reads ARGUMENTS (argv[0] first, NULL-ended, not changed) and the files that they name. All
+ * mistakes of the files go to DIAGNOSTICS; NULL with ERROR where the flags are wrong or a source
+ * cannot be loaded, NULL without where only DIAGNOSTICS has something. */
+LvpConfig *
+lvp_config_read(const char *const *arguments, LvpDiagnostics *diagnostics, GError **error);
+void lvp_config_free(LvpConfig *self);
+
+/* The text of --help, of the core and the sources that could be loaded; g_free(). */
+char *lvp_config_get_help(const char *const *arguments);
+
+const char *lvp_config_get_string(const LvpConfig *self, const char *name);
+/* The elements of a list "a,b"; g_strfreev(). */
+char **lvp_config_dup_list(const char *text, const char *separator);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpConfig, lvp_config_free)

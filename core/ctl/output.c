@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything goes through one JSON tree, so that all formats say the same. */
+#include "output.h"
+
+#include <json-glib/json-glib.h>
+#include <libvirt-provider/error.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DEVICE_COLUMNS                                                                             \
+    "ID=id", "RESOURCE=resource", "STATE=state", "MACHINE=machine", "DRIVER=attributes.driver",    \
+        "GROUP=attributes.iommuGroup", "NUMA=numaNode", "?REASON=reason"
+
+const LvpRowKind LVP_DEVICE_ROWS = {
+    "devices",
+    "id",
+    (const char *const[]){"source",
+                          "id",
+                          "identity",
+                          "resource",
+                          "state",
+                          "conditions",
+                          "machine",
+                          "numaNode",
+                          "reason",
+                          "attributes",
+                          NULL},
+    (const char *const[]){DEVICE_COLUMNS, NULL},
+};
+
+const LvpRowKind LVP_CLASS_ROWS = {
+    "classes",
+    "name",
+    (const char *const[]){"name", "capabilities", "available", "limitedBy", "reason", NULL},
+    (const char *const[]){"NAME=name",
+                          "CAPABILITIES=capabilities",
+                          "AVAILABLE=available",
+                          "LIMITED BY=limitedBy",
+                          "?REASON=reason",
+                          NULL},
+};
+
+const LvpRowKind LVP_MACHINE_ROWS = {
+    "machines",
+    "name",
+    (const char *const[]){"name",
+                          "uuid",
+                          "class",
+                          "state",
+                          "reason",
+                          "resources",
+                          "devices",
+                          "labels",
+                          "annotations",
+                          NULL},
+    (const char *const[]){"NAME=name",
+                          "CLASS=class",
+                          "STATE=state",
+                          "DEVICES=devices",
+                          "UUID=uuid",
+                          "?REASON=reason",
+                          NULL},
+};
+
+const LvpRowKind LVP_SOURCE_ROWS = {
+    "sources",
+    "name",
+    (const char *const[]){"name", "version", "path", "health", "resources", NULL},
+    (const char *const[]){"NAME=name",
+                          "VERSION=version",
+                          "RESOURCES=resources",
+                          "HEALTH=health",
+                          NULL},
+};
+
+typedef struct {
+    char *title;
+    const char *path;
+    gboolean optional;
+} Column;
+
+gboolean
+lvp_format_parse(const char *text, LvpFormat *ret_format, GError **error)
+{
+    static const char *const NAMES[] = {"table", "json", "yaml", "csv", "name", "xml"};
+    for (guint i = 0; i < G_N_ELEMENTS(NAMES); i++) {
+        if (strcmp(text, NAMES[i]) == 0) {
+            *ret_format = (LvpFormat)i;
+            return TRUE;
+        }
+    }
+    g_set_error(error,
+                LVP_ERROR,
+                LVP_ERROR_INVALID_REQUEST,
+                "'%s' is no format: table, json, yaml, csv or name",
+                text);
+    return FALSE;
+}
+
+/* ---- the tree ---- */
+
+/* A row with all keys of its kind, in their order. */
+static JsonNode *
+make_row(const LvpRowKind *kind, GVariant *values)
+{
+    JsonNode *found = json_gvariant_serialize(values);
+    JsonObject *source = json_node_get_object(found);
+    JsonObject *row = json_object_new();
+    for (guint i = 0; kind->keys[i]; i++) {
+        JsonNode *value = json_object_get_member(source, kind->keys[i]);
+        json_object_set_member(
+            row, kind->keys[i], value ? json_node_copy(value) : json_node_new(JSON_NODE_NULL));
+    }
+    json_node_unref(found);
+    JsonNode *node = json_node_new(JSON_NODE_OBJECT);
+    json_node_take_object(node, row);
+    return node;
+}
+
+static JsonArray *
+make_rows(const LvpRowKind *kind, GVariant *rows)
+{
+    JsonArray *array = json_array_new();
+    for (gsize i = 0; i < g_variant_n_children(rows); i++) {
+        g_autoptr(GVariant) values = g_variant_get_child_value(rows, i);
+        json_array_add_element(array, make_row(kind, values));
+    }
+    return array;
+}
+
+static void
+print_json(JsonNode *root)
+{
+    g_autoptr(JsonGenerator) generator = json_generator_new();
+    json_generator_set_root(generator, root);
+    json_generator_set_pretty(generator, TRUE);
+    g_autofree char *text = json_generator_to_data(generator, NULL);
+    puts(text);
+}
+
+/* ---- YAML: block style, texts quoted as in JSON, which YAML reads alike ---- */
+
+static void print_yaml(JsonNode *node, guint depth, gboolean in_list);
+
+static void
+indent(guint depth)
+{
+    printf("%*s", (int)depth * 2, "");
+}
+
+static gboolean
+is_empty(JsonNode *node)
+{
+    if (JSON_NODE_HOLDS_ARRAY(node))
+        return json_array_get_length(json_node_get_array(node)) == 0;
+    return !JSON_NODE_HOLDS_OBJECT(node) || json_object_get_size(json_node_get_object(node)) == 0;
+}
+
+static void
+print_yaml_value(JsonNode *node, guint depth)
+{
+    if (is_empty(node)) {
+        g_autoptr(JsonGenerator) generator = json_generator_new();
+        json_generator_set_root(generator, node);
+        g_autofree char *text = json_generator_to_data(generator, NULL);
+        printf(" %s\n", text);
+        return;
+    }
+    putchar('\n');
+    print_yaml(node, depth, FALSE);
+}
+
+static void
+print_yaml(JsonNode *node, guint depth, gboolean in_list)
+{
+    if (JSON_NODE_HOLDS_ARRAY(node)) {
+        JsonArray *array = json_node_get_array(node);
+        for (guint i = 0; i < json_array_get_length(array); i++) {
+            JsonNode *item = json_array_get_element(array, i);
+            indent(depth);
+            putchar('-');
+            if (JSON_NODE_HOLDS_OBJECT(item) && !is_empty(item)) {
+                putchar(' ');
+                print_yaml(item, depth + 1, TRUE);
+            } else {
+                print_yaml_value(item, depth + 1);
+            }
+        }
+        return;
+    }
+    JsonObjectIter iter;
+    const char *key;
+    JsonNode *value;
+    json_object_iter_init_ordered(&iter, json_node_get_object(node));
+    for (gboolean first = TRUE; json_object_iter_next_ordered(&iter, &key, &value); first = FALSE) {
+        if (!first || !in_list)
+            indent(depth);
+        /* Names of resources have dots and slashes, never quotes or colons. */
+        printf("%s:", key);
+        print_yaml_value(value, depth + 1);
+    }
+}
+
+/* ---- text of one cell ---- */
+
+static char *cell_to_text(JsonNode *node);
+
+/* {"total": "2", "available": "1"} is "1/2"; other maps are "key=value ...". */
+static char *
+map_to_text(JsonObject *object)
+{
+    if (json_object_has_member(object, "total") && json_object_has_member(object, "available"))
+        return g_strdup_printf("%s/%s",
+                               json_object_get_string_member(object, "available"),
+                               json_object_get_string_member(object, "total"));
+    g_autoptr(GString) text = g_string_new(NULL);
+    JsonObjectIter iter;
+    const char *key;
+    JsonNode *value;
+    json_object_iter_init_ordered(&iter, object);
+    while (json_object_iter_next_ordered(&iter, &key, &value)) {
+        g_autofree char *cell = cell_to_text(value);
+        g_string_append_printf(text, "%s%s=%s", text->len ? " " : "", key, cell);
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+/* "" for null. */
+static char *
+cell_to_text(JsonNode *node)
+{
+    if (!node || JSON_NODE_HOLDS_NULL(node))
+        return g_strdup("");
+    if (JSON_NODE_HOLDS_OBJECT(node))
+        return map_to_text(json_node_get_object(node));
+    if (JSON_NODE_HOLDS_ARRAY(node)) {
+        g_autoptr(GString) text = g_string_new(NULL);
+        JsonArray *array = json_node_get_array(node);
+        for (guint i = 0; i < json_array_get_length(array); i++) {
+            g_autofree char *cell = cell_to_text(json_array_get_element(array, i));
+            g_string_append_printf(text, "%s%s", i ? "," : "", cell);
+        }
+        return g_string_free(g_steal_pointer(&text), FALSE);
+    }
+    GType type = json_node_get_value_type(node);
+    if (type == G_TYPE_STRING)
+        return g_strdup(json_node_get_string(node));
+    if (type == G_TYPE_BOOLEAN)
+        return g_strdup(json_node_get_boolean(node) ? "true" : "false");
+    return g_strdup_printf("%" G_GINT64_FORMAT, json_node_get_int(node));
+}
+
+static JsonNode *
+find_member(JsonObject *object, const char *path)
+{
+    g_auto(GStrv) names = g_strsplit(path, ".", -1);
+    JsonNode *node = NULL;
+    for (guint i = 0; names[i]; i++) {
+        node = object ? json_object_get_member(object, names[i]) : NULL;
+        object = node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+    }
+    return node;
+}
+
+/* In a table a state carries its conditions: "host" for a free device that the host uses. */
+static char *
+get_cell(JsonObject *row, const Column *column, LvpFormat format)
+{
+    char *text = cell_to_text(find_member(row, column->path));
+    if (format != LVP_FORMAT_TABLE || strcmp(column->path, "state") != 0)
+        return text;
+    g_autofree char *state = text;
+    g_autofree char *conditions = cell_to_text(find_member(row, "conditions"));
+    if (conditions[0] == '\0')
+        return g_steal_pointer(&state);
+    return strcmp(state, "free") == 0 ? g_steal_pointer(&conditions)
+                                      : g_strdup_printf("%s,%s", state, conditions);
+}
+
+/* ---- table and CSV ---- */
+
+static void
+clear_column(gpointer data)
+{
+    g_free(((Column *)data)->title);
+}
+
+static gboolean
+has_values(JsonArray *rows, const char *path)
+{
+    for (guint i = 0; i < json_array_get_length(rows); i++) {
+        g_autofree char *text =
+            cell_to_text(find_member(json_array_get_object_element(rows, i), path));
+        if (text[0] != '\0')
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* A column of the kind by its title or path, or by any key of the JSON. */
+static gboolean
+find_column(const LvpRowKind *kind, const char *name, Column *ret_column)
+{
+    for (guint i = 0; kind->columns[i]; i++) {
+        const char *title = kind->columns[i] + (kind->columns[i][0] == '?');
+        const char *path = strchr(title, '=') + 1;
+        gsize length = (gsize)(path - title) - 1;
+        if (g_ascii_strcasecmp(name, path) == 0 ||
+            (strlen(name) == length && g_ascii_strncasecmp(name, title, length) == 0)) {
+            *ret_column = (Column){g_strndup(title, length), path, kind->columns[i][0] == '?'};
+            return TRUE;
+        }
+    }
+    for (guint i = 0; kind->keys[i]; i++) {
+        gsize length = strlen(kind->keys[i]);
+        if (g_ascii_strncasecmp(name, kind->keys[i], length) == 0 &&
+            (name[length] == '\0' || name[length] == '.')) {
+            *ret_column = (Column){g_ascii_strup(name, -1), name, FALSE};
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+static GArray *
+choose_columns(const LvpOutput *self,
+               const LvpRowKind *kind,
+               char **names,
+               JsonArray *rows,
+               GError **error)
+{
+    g_autoptr(GArray) columns = g_array_new(FALSE, FALSE, sizeof(Column));
+    g_array_set_clear_func(columns, clear_column);
+    for (guint i = 0; names && names[i]; i++) {
+        Column column;
+        if (!find_column(kind, names[i], &column)) {
+            g_autofree char *known = g_strjoinv(", ", (char **)(gsize)kind->keys);
+            g_set_error(error,
+                        LVP_ERROR,
+                        LVP_ERROR_INVALID_REQUEST,
+                        "no column '%s'; there are: %s",
+                        names[i],
+                        known);
+            return NULL;
+        }
+        g_array_append_val(columns, column);
+    }
+    for (guint i = 0; !names && kind->columns[i]; i++) {
+        Column column;
+        find_column(kind, strchr(kind->columns[i], '=') + 1, &column);
+        if (column.optional && self->format == LVP_FORMAT_TABLE && !has_values(rows, column.path))
+            clear_column(&column);
+        else
+            g_array_append_val(columns, column);
+    }
+    return g_steal_pointer(&columns);
+}
+
+static void
+print_csv_cell(const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        fputs(text, stdout);
+        return;
+    }
+    putchar('"');
+    for (const char *c = text; *c; c++) {
+        if (*c == '"')
+            putchar('"');
+        putchar(*c);
+    }
+    putchar('"');
+}
+
+static const char *
+get_color(const char *text)
+{
+    static const char *const GOOD[] = {"free", "running", "ok", "connected", NULL};
+    static const char *const BAD[] = {
+        "failed", "quarantined", "unusable", "orphaned", "lost", "blocked", NULL};
+    if (g_strv_contains(GOOD, text))
+        return "\033[32m";
+    return g_strv_contains(BAD, text) ? "\033[31m" : NULL;
+}
+
+/* Text from a device or a guest must not drive the terminal. */
+static void
+print_cell(const LvpOutput *self, const char *text, int width, gboolean last)
+{
+    g_autofree char *plain = g_strdup(text);
+    for (char *c = plain; *c; c++)
+        if (g_ascii_iscntrl(*c))
+            *c = ' ';
+    const char *color = self->color ? get_color(plain) : NULL;
+    int padding = last ? 0 : width - (int)g_utf8_strlen(plain, -1) + 2;
+    printf("%s%s%s%*s", color ? color : "", plain, color ? "\033[0m" : "", padding, "");
+}
+
+/* The texts of all cells, row by row; empty ones are "-" in a table. */
+static GPtrArray *
+make_cells(const LvpOutput *self, const GArray *columns, JsonArray *rows)
+{
+    GPtrArray *cells = g_ptr_array_new_with_free_func(g_free);
+    gboolean table = self->format == LVP_FORMAT_TABLE;
+    for (guint i = 0; !self->no_headers && i < columns->len; i++)
+        g_ptr_array_add(cells, g_strdup(g_array_index(columns, Column, i).title));
+    for (guint r = 0; r < json_array_get_length(rows); r++) {
+        JsonObject *row = json_array_get_object_element(rows, r);
+        for (guint i = 0; i < columns->len; i++) {
+            char *text = get_cell(row, &g_array_index(columns, Column, i), self->format);
+            if (table && text[0] == '\0') {
+                g_free(text);
+                text = g_strdup("-");
+            }
+            g_ptr_array_add(cells, text);
+        }
+    }
+    return cells;
+}
+
+static void
+print_cells(const LvpOutput *self, const GPtrArray *cells, guint n_columns)
+{
+    g_autofree int *widths = g_new0(int, n_columns);
+    for (guint i = 0; i < cells->len; i++) {
+        int width = (int)g_utf8_strlen(g_ptr_array_index(cells, i), -1);
+        widths[i % n_columns] = MAX(widths[i % n_columns], width);
+    }
+    for (guint i = 0; i < cells->len; i++) {
+        gboolean last = i % n_columns == n_columns - 1;
+        if (self->format == LVP_FORMAT_CSV)
+            print_csv_cell(g_ptr_array_index(cells, i));
+        else
+            print_cell(self, g_ptr_array_index(cells, i), widths[i % n_columns], last);
+        if (last)
+            putchar('\n');
+        else if (self->format == LVP_FORMAT_CSV)
+            putchar(',');
+    }
+}
+
+static gboolean
+print_table(const LvpOutput *self, const LvpRowKind *kind, JsonArray *rows, GError **error)
+{
+    g_auto(GStrv) names = self->columns ? g_strsplit(self->columns, ",", -1) : NULL;
+    g_autoptr(GArray) columns = choose_columns(self, kind, names, rows, error);
+    if (!columns || columns->len == 0)
+        return columns != NULL;
+    g_autoptr(GPtrArray) cells = make_cells(self, columns, rows);
+    print_cells(self, cells, columns->len);
+    return TRUE;
+}
+
+/* ---- the formats ---- */
+
+static void
+print_names(const LvpRowKind *kind, JsonArray *rows)
+{
+    for (guint i = 0; i < json_array_get_length(rows); i++)
+        puts(json_object_get_string_member(json_array_get_object_element(rows, i), kind->name_key));
+}
+
+gboolean
+lvp_output_rows(const LvpOutput *self, const LvpRowKind *kind, GVariant *values, GError **error)
+{
+    JsonArray *rows = make_rows(kind, values);
+    g_autoptr(JsonObject) object = json_object_new();
+    json_object_set_array_member(object, kind->list, rows);
+    g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
+    json_node_set_object(root, object);
+    switch (self->format) {
+    case LVP_FORMAT_JSON:
+        print_json(root);
+        return TRUE;
+    case LVP_FORMAT_YAML:
+        print_yaml(root, 0, FALSE);
+        return TRUE;
+    case LVP_FORMAT_NAME:
+        print_names(kind, rows);
+        return TRUE;
+    case LVP_FORMAT_TABLE:
+    case LVP_FORMAT_CSV:
+        return print_table(self, kind, rows, error);
+    case LVP_FORMAT_XML:
+        break;
+    }
+    g_set_error(error,
+                LVP_ERROR,
+                LVP_ERROR_INVALID_REQUEST,
+                "format xml is of `machine create --dry-run` only");
+    return FALSE;
+}
+
+static void
+print_lines(JsonObject *object)
+{
+    JsonObjectIter iter;
+    const char *key;
+    JsonNode *value;
+    json_object_iter_init_ordered(&iter, object);
+    while (json_object_iter_next_ordered(&iter, &key, &value)) {
+        g_autofree char *text = cell_to_text(value);
+        printf("%s: %s\n", key, text[0] ? text : "-");
+    }
+}
+
+gboolean
+lvp_output_row(const LvpOutput *self, const LvpRowKind *kind, GVariant *row, GError **error)
+{
+    if (self->format == LVP_FORMAT_TABLE && !self->columns) {
+        g_autoptr(JsonNode) node = make_row(kind, row);
+        print_lines(json_node_get_object(node));
+        return TRUE;
+    }
+    g_autoptr(GVariant) rows =
+        g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE("a{sv}"), &row, 1));
+    return lvp_output_rows(self, kind, rows, error);
+}
+
+void
+lvp_output_values(const LvpOutput *self, GVariant *values)
+{
+    g_autoptr(JsonNode) node = json_gvariant_serialize(values);
+    if (self->format == LVP_FORMAT_JSON)
+        print_json(node);
+    else if (self->format == LVP_FORMAT_YAML)
+        print_yaml(node, 0, FALSE);
+    else
+        print_lines(json_node_get_object(node));
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "domain-xml.h"
+
+#include <libvirt-provider/error.h>
+#include <libxml/parser.h>
+#include <libxml/tree.h>
+#include <libxml/xpath.h>
+#include <string.h>
+
+#define MAX_BYTES (1u << 20)
+#define METADATA_PREFIX "lp"
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlParserCtxt, xmlFreeParserCtxt)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlXPathContext, xmlXPathFreeContext)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlXPathObject, xmlXPathFreeObject)
+
+static const xmlChar *
+to_xml(const char *text)
+{
+    return (const xmlChar *)text;
+}
+
+static gboolean
+set_invalid(GError **error, int line, const char *what)
+{
+    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "domain template, line %d: %s", line,
+                what);
+    return FALSE;
+}
+
+/* ---- parsing ---- */
+
+static void
+ignore_error(void *context, xmlErrorPtr error)
+{
+    (void)context;
+    (void)error;
+}
+
+/* A document type is refused where it begins, before anything in it is read. */
+static void
+refuse_dtd(void *context, const xmlChar *name, const xmlChar *external, const xmlChar *system)
+{
+    (void)name;
+    (void)external;
+    (void)system;
+    xmlParserCtxtPtr parser = context;
+    gboolean *refused = parser->_private;
+    *refused = TRUE;
+    xmlStopParser(parser);
+}
+
+static xmlDoc *
+parse(const char *text, GError **error)
+{
+    gsize length = strlen(text);
+    if (length > MAX_BYTES) {
+        set_invalid(error, 0, "larger than 1 MiB");
+        return NULL;
+    }
+    gboolean refused = FALSE;
+    g_autoptr(xmlParserCtxt) parser = xmlNewParserCtxt();
+    parser->_private = &refused;
+    parser->sax->internalSubset = refuse_dtd;
+    parser->sax->serror = ignore_error;
+    g_autoptr(xmlDoc) document =
+        xmlCtxtReadMemory(parser, text, (int)length, "template", NULL, XML_PARSE_NONET);
+    if (refused) {
+        set_invalid(error, parser->input ? parser->input->line : 1,
+                    "a document type (DTD, entities) is not allowed");
+        return NULL;
+    }
+    if (!document) {
+        g_autofree char *why = g_strdup_printf(
+            "no XML: %s", parser->lastError.message ? parser->lastError.message : "unreadable");
+        set_invalid(error, parser->lastError.line, g_strchomp(why));
+        return NULL;
+    }
+    const xmlNode *root = xmlDocGetRootElement(document);
+    if (!root || strcmp((const char *)root->name, "domain") != 0 || root->ns) {
+        g_autofree char *why = g_strdup_printf("the root element must be <domain>, but is <%s>",
+                                               root ? (const char *)root->name : "");
+        set_invalid(error, root ? (int)xmlGetLineNo(root) : 1, why);
+        return NULL;
+    }
+    return g_steal_pointer(&document);
+}
+
+gboolean
+lvp_domain_xml_check_template(const char *text, GError **error)
+{
+    g_autoptr(xmlDoc) document = parse(text, error);
+    return document != NULL;
+}
+
+/* ---- reading ---- */
+
+/* "0x0000" or "0" of an attribute; FALSE where it is missing or no number. */
+static gboolean
+read_number(xmlNode *node, const char *attribute, guint64 *ret_value)
+{
+    xmlChar *text = xmlGetNoNsProp(node, to_xml(attribute));
+    if (!text)
+        return FALSE;
+    const char *digits = (const char *)text;
+    gboolean hex = g_str_has_prefix(digits, "0x");
+    gboolean ok = g_ascii_string_to_unsigned(hex ? digits + 2 : digits, hex ? 16 : 10, 0,
+                                             G_MAXUINT32, ret_value, NULL);
+    xmlFree(text);
+    return ok;
+}
+
+char **
+lvp_domain_xml_list_host_addresses(const char *text, GError **error)
+{
+    g_autoptr(xmlDoc) document = parse(text, error);
+    if (!document)
+        return NULL;
+    g_autoptr(xmlXPathContext) context = xmlXPathNewContext(document);
+    g_autoptr(xmlXPathObject) found =
+        xmlXPathEvalExpression(to_xml("//source/address[@bus and @slot]"), context);
+    g_autoptr(GPtrArray) addresses = g_ptr_array_new();
+    int count = found && found->nodesetval ? found->nodesetval->nodeNr : 0;
+    for (int i = 0; i < count; i++) {
+        xmlNode *node = found->nodesetval->nodeTab[i];
+        guint64 domain = 0, bus = 0, slot = 0, function = 0;
+        read_number(node, "domain", &domain);
+        read_number(node, "function", &function);
+        if (read_number(node, "bus", &bus) && read_number(node, "slot", &slot))
+            g_ptr_array_add(addresses, g_strdup_printf("%04x:%02x:%02x.%x", (guint)domain,
+                                                       (guint)bus, (guint)slot, (guint)function));
+    }
+    g_ptr_array_add(addresses, NULL);
+    return (char **)g_ptr_array_free(g_steal_pointer(&addresses), FALSE);
+}
+
+static xmlNode *
+find_child(xmlNode *parent, const char *name)
+{
+    for (xmlNode *child = parent->children; child; child = child->next)
+        if (child->type == XML_ELEMENT_NODE && !child->ns &&
+            strcmp((const char *)child->name, name) == 0)
+            return child;
+    return NULL;
+}
+
+/* Our element in <metadata>, or NULL. */
+static xmlNode *
+find_metadata(xmlNode *root)
+{
+    xmlNode *metadata = find_child(root, "metadata");
+    for (xmlNode *child = metadata ? metadata->children : NULL; child; child = child->next)
+        if (child->type == XML_ELEMENT_NODE && child->ns &&
+            strcmp((const char *)child->ns->href, LVP_METADATA_URI) == 0)
+            return child;
+    return NULL;
+}
+
+char *
+lvp_domain_xml_find_claim(const char *domain_text)
+{
+    g_autoptr(xmlDoc) document = parse(domain_text, NULL);
+    xmlNode *ours = document ? find_metadata(xmlDocGetRootElement(document)) : NULL;
+    xmlChar *claim = ours ? xmlGetNoNsProp(ours, to_xml("claim")) : NULL;
+    char *copy = claim ? g_strdup((const char *)claim) : NULL;
+    xmlFree(claim);
+    return copy;
+}
+
+/* ---- building ---- */
+
+/* The element at PATH below ROOT; made where it is missing. A new one goes on a line of its own. */
+static xmlNode *
+get_element(xmlNode *root, const char *path)
+{
+    g_auto(GStrv) names = g_strsplit(path, "/", -1);
+    xmlNode *node = root;
+    for (guint i = 0; names[i]; i++) {
+        xmlNode *child = find_child(node, names[i]);
+        if (!child) {
+            child = xmlNewChild(node, NULL, to_xml(names[i]), NULL);
+            xmlNodeAddContent(node, to_xml("\n"));
+        }
+        node = child;
+    }
+    return node;
+}
+
+static void
+set_text(xmlNode *node, const char *text)
+{
+    xmlNodeSetContent(node, NULL);
+    xmlNodeAddContent(node, to_xml(text));
+}
+
+static gboolean
+append_fragment(xmlNode *parent, const char *xml, GError **error)
+{
+    xmlNode *fragment = NULL;
+    if (xmlParseInNodeContext(parent, xml, (int)strlen(xml), XML_PARSE_NONET, &fragment) !=
+            XML_ERR_OK ||
+        !fragment) {
+        xmlFreeNodeList(fragment);
+        g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE, "a source's part is no XML element: %s",
+                    xml);
+        return FALSE;
+    }
+    xmlAddChildList(parent, fragment);
+    xmlNodeAddContent(parent, to_xml("\n"));
+    return TRUE;
+}
+
+static gboolean
+apply_part(xmlNode *root, const LvpDomainPart *part, GError **error)
+{
+    for (guint i = 0; i < part->edits->len; i++) {
+        const LvpEdit *edit = &g_array_index(part->edits, LvpEdit, i);
+        xmlNode *node = get_element(root, edit->path);
+        switch (edit->kind) {
+        case LVP_EDIT_TEXT:
+            set_text(node, edit->value);
+            break;
+        case LVP_EDIT_ATTRIBUTE:
+            if (edit->value)
+                xmlSetProp(node, to_xml(edit->attribute), to_xml(edit->value));
+            else
+                xmlUnsetProp(node, to_xml(edit->attribute));
+            break;
+        case LVP_EDIT_APPEND:
+            if (!append_fragment(node, edit->value, error))
+                return FALSE;
+            break;
+        }
+    }
+    return TRUE;
+}
+
+static void
+set_identity(xmlNode *root, const LvpDomainIdentity *identity)
+{
+    set_text(get_element(root, "name"), identity->name);
+    set_text(get_element(root, "uuid"), identity->uuid);
+    if (!xmlHasProp(root, to_xml("type")))
+        xmlSetProp(root, to_xml("type"), to_xml(identity->type));
+    xmlNode *old = find_metadata(root);
+    if (old) {
+        xmlUnlinkNode(old);
+        xmlFreeNode(old);
+    }
+    xmlNode *ours = xmlNewChild(get_element(root, "metadata"), NULL, to_xml("machine"), NULL);
+    xmlSetNs(ours, xmlNewNs(ours, to_xml(LVP_METADATA_URI), to_xml(METADATA_PREFIX)));
+    xmlSetProp(ours, to_xml("claim"), to_xml(identity->uuid));
+    xmlSetProp(ours, to_xml("class"), to_xml(identity->class_name));
+}
+
+char *
+lvp_domain_xml_build(const char *template_text,
+                     const LvpDomainIdentity *identity,
+                     const GPtrArray *parts,
+                     GError **error)
+{
+    g_autoptr(xmlDoc) document = parse(template_text, error);
+    if (!document)
+        return NULL;
+    xmlNode *root = xmlDocGetRootElement(document);
+    set_identity(root, identity);
+    for (guint i = 0; i < parts->len; i++)
+        if (!apply_part(root, g_ptr_array_index(parts, i), error))
+            return NULL;
+    xmlChar *text = NULL;
+    int size = 0;
+    xmlDocDumpMemoryEnc(document, &text, &size, "UTF-8");
+    char *copy = g_strndup((const char *)text, (gsize)size);
+    xmlFree(text);
+    return copy;
+}

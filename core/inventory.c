@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inventory.h"
+
+#include <libvirt-provider/error.h>
+#include <string.h>
+
+#define WORD_BITS 64u
+
+/* One resource on one node. */
+typedef struct {
+    gint64 total, taken; /* of a counted resource */
+    GPtrArray *units;    /* LvpInventoryUnit by bit; of a unitary resource */
+    guint64 *free_bits;
+    guint n_words;
+    guint first_word; /* no bit is set before this word */
+    guint n_free;
+} Shelf;
+
+struct LvpResource {
+    char *name;
+    const char *source;
+    gboolean unitary;
+    gint64 total;
+    gint64 n_free; /* of a unitary resource, over all nodes */
+    Shelf *shelves;
+    guint n_shelves;
+};
+
+/* Units that go to one machine only. */
+typedef struct {
+    char *name;
+    GPtrArray *members; /* LvpInventoryUnit */
+    guint n_held;
+} LvpExclusionSet;
+
+struct LvpInventory {
+    GPtrArray *sources;   /* char *, interned names of sources */
+    GPtrArray *snapshots; /* LvpSnapshot, parallel to sources; owned */
+    GPtrArray *resources; /* LvpResource, owned */
+    GHashTable *by_name;  /* name -> LvpResource */
+    GPtrArray *units;     /* LvpInventoryUnit, owned */
+    GHashTable *by_id;    /* LvpInventoryUnit as its own key: source and id */
+    GHashTable *sets;     /* source:name -> LvpExclusionSet, owned */
+    GArray *nodes;        /* int */
+    LvpSnapshot *lost;    /* units that no snapshot has */
+};
+
+/* ---- life ---- */
+
+static void
+free_resource(gpointer data)
+{
+    LvpResource *resource = data;
+    for (guint i = 0; i < resource->n_shelves; i++) {
+        g_clear_pointer(&resource->shelves[i].units, g_ptr_array_unref);
+        g_free(resource->shelves[i].free_bits);
+    }
+    g_free(resource->shelves);
+    g_free(resource->name);
+    g_free(resource);
+}
+
+static void
+free_unit(gpointer data)
+{
+    LvpInventoryUnit *unit = data;
+    g_free(unit->quarantine);
+    g_clear_pointer(&unit->sets, g_ptr_array_unref);
+    g_free(unit);
+}
+
+static void
+free_set(gpointer data)
+{
+    LvpExclusionSet *set = data;
+    g_free(set->name);
+    g_ptr_array_unref(set->members);
+    g_free(set);
+}
+
+static guint
+hash_unit(gconstpointer data)
+{
+    const LvpInventoryUnit *unit = data;
+    return g_str_hash(unit->found->id);
+}
+
+static gboolean
+equal_units(gconstpointer a, gconstpointer b)
+{
+    const LvpInventoryUnit *left = a, *right = b;
+    return strcmp(left->found->id, right->found->id) == 0 &&
+           strcmp(left->resource->source, right->resource->source) == 0;
+}
+
+LvpInventory *
+lvp_inventory_new(void)
+{
+    LvpInventory *self = g_new0(LvpInventory, 1);
+    self->sources = g_ptr_array_new_with_free_func(g_free);
+    self->snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_snapshot_free);
+    self->resources = g_ptr_array_new_with_free_func(free_resource);
+    self->by_name = g_hash_table_new(g_str_hash, g_str_equal);
+    self->units = g_ptr_array_new_with_free_func(free_unit);
+    self->by_id = g_hash_table_new(hash_unit, equal_units);
+    self->sets = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_set);
+    self->nodes = g_array_new(FALSE, FALSE, sizeof(int));
+    self->lost = lvp_snapshot_new();
+    int none = LVP_NODE_NONE;
+    g_array_append_val(self->nodes, none);
+    return self;
+}
+
+void
+lvp_inventory_free(LvpInventory *self)
+{
+    if (!self)
+        return;
+    g_hash_table_unref(self->by_id);
+    g_hash_table_unref(self->by_name);
+    g_hash_table_unref(self->sets);
+    g_ptr_array_unref(self->units);
+    g_ptr_array_unref(self->resources);
+    g_ptr_array_unref(self->snapshots);
+    g_ptr_array_unref(self->sources);
+    g_array_unref(self->nodes);
+    lvp_snapshot_free(self->lost);
+    g_free(self);
+}
+
+/* ---- building ---- */
+
+static void
+note_node(LvpInventory *self, int node)
+{
+    guint at = 0;
+    while (at < self->nodes->len && g_array_index(self->nodes, int, at) < node)
+        at++;
+    if (at == self->nodes->len || g_array_index(self->nodes, int, at) != node)
+        g_array_insert_val(self->nodes, at, node);
+}
+
+static LvpResource *
+add_resource(
+    LvpInventory *self, const char *source, const char *name, gboolean unitary, GError **error)
+{
+    LvpResource *resource = g_hash_table_lookup(self->by_name, name);
+    if (resource && strcmp(resource->source, source) != 0) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT,
+                    "sources %s and %s both offer resource %s: load only one of them",
+                    resource->source, source, name);
+        return NULL;
+    }
+    if (resource && resource->unitary != unitary) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE,
+                    "source %s offers %s both as an amount and as units", source, name);
+        return NULL;
+    }
+    if (resource)
+        return resource;
+    resource = g_new0(LvpResource, 1);
+    resource->name = g_strdup(name);
+    resource->source = source;
+    resource->unitary = unitary;
+    g_ptr_array_add(self->resources, resource);
+    g_hash_table_insert(self->by_name, resource->name, resource);
+    return resource;
+}
+
+static gboolean
+add_unit(LvpInventory *self, LvpResource *resource, const LvpUnit *found)
+{
+    LvpInventoryUnit *unit = g_new0(LvpInventoryUnit, 1);
+    unit->found = found;
+    unit->resource = resource;
+    if (g_hash_table_contains(self->by_id, unit)) {
+        g_free(unit);
+        return FALSE;
+    }
+    g_ptr_array_add(self->units, unit);
+    g_hash_table_add(self->by_id, unit);
+    note_node(self, found->node);
+    return TRUE;
+}
+
+static const char *
+own_source_name(LvpInventory *self, const char *source)
+{
+    for (guint i = 0; i < self->sources->len; i++)
+        if (strcmp(g_ptr_array_index(self->sources, i), source) == 0)
+            return g_ptr_array_index(self->sources, i);
+    char *name = g_strdup(source);
+    g_ptr_array_add(self->sources, name);
+    return name;
+}
+
+gboolean
+lvp_inventory_add_snapshot(LvpInventory *self,
+                           const char *source,
+                           LvpSnapshot *snapshot,
+                           GError **error)
+{
+    source = own_source_name(self, source);
+    g_ptr_array_add(self->snapshots, snapshot);
+    for (guint i = 0; i < snapshot->amounts->len; i++) {
+        const LvpSnapshotAmount *row = &g_array_index(snapshot->amounts, LvpSnapshotAmount, i);
+        if (!add_resource(self, source, row->resource, FALSE, error))
+            return FALSE;
+        note_node(self, row->node);
+    }
+    for (guint i = 0; i < snapshot->pools->len; i++)
+        if (!add_resource(self, source, g_ptr_array_index(snapshot->pools, i), TRUE, error))
+            return FALSE;
+    for (guint i = 0; i < snapshot->units->len; i++) {
+        const LvpUnit *found = g_ptr_array_index(snapshot->units, i);
+        if (!found->resource)
+            continue;
+        LvpResource *resource = add_resource(self, source, found->resource, TRUE, error);
+        if (!resource)
+            return FALSE;
+        if (!add_unit(self, resource, found)) {
+            g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE, "source %s reports unit %s twice",
+                        source, found->id);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+void
+lvp_inventory_add_lost_unit(LvpInventory *self,
+                            const char *source,
+                            const char *resource,
+                            const char *id,
+                            const char *identity,
+                            int node)
+{
+    if (lvp_inventory_find_unit(self, source, id))
+        return;
+    LvpResource *known = g_hash_table_lookup(self->by_name, resource);
+    if (!known)
+        known = add_resource(self, own_source_name(self, source), resource, TRUE, NULL);
+    if (!known->unitary || strcmp(known->source, source) != 0)
+        return; /* the name means something else by now: the claim stays, the unit is nobody's */
+    LvpUnit *unit = lvp_snapshot_add_unit(self->lost, resource, id, identity, node);
+    lvp_unit_add_condition(unit, LVP_CONDITION_LOST, "it is not there any more");
+    add_unit(self, known, unit);
+}
+
+static int
+compare_resources(gconstpointer a, gconstpointer b)
+{
+    return strcmp((*(LvpResource *const *)a)->name, (*(LvpResource *const *)b)->name);
+}
+
+static int
+compare_units(gconstpointer a, gconstpointer b)
+{
+    const LvpInventoryUnit *left = *(LvpInventoryUnit *const *)a;
+    const LvpInventoryUnit *right = *(LvpInventoryUnit *const *)b;
+    int sources = strcmp(left->resource->source, right->resource->source);
+    return sources ? sources : strcmp(left->found->id, right->found->id);
+}
+
+static void
+join_sets(LvpInventory *self, LvpInventoryUnit *unit)
+{
+    for (guint i = 0; unit->found->sets && i < unit->found->sets->len; i++) {
+        g_autofree char *name = g_strdup_printf("%s:%s", unit->resource->source,
+                                                g_array_index(unit->found->sets, char *, i));
+        LvpExclusionSet *set = g_hash_table_lookup(self->sets, name);
+        if (!set) {
+            set = g_new0(LvpExclusionSet, 1);
+            set->name = g_steal_pointer(&name);
+            set->members = g_ptr_array_new();
+            g_hash_table_insert(self->sets, set->name, set);
+        }
+        g_ptr_array_add(set->members, unit);
+        if (!unit->sets)
+            unit->sets = g_ptr_array_new();
+        g_ptr_array_add(unit->sets, set);
+    }
+}
+
+static void
+place_unit(LvpInventory *self, LvpInventoryUnit *unit)
+{
+    unit->node_index = lvp_inventory_find_node(self, unit->found->node);
+    Shelf *shelf = &unit->resource->shelves[unit->node_index];
+    if (!shelf->units)
+        shelf->units = g_ptr_array_new();
+    unit->bit = shelf->units->len;
+    g_ptr_array_add(shelf->units, unit);
+    unit->resource->total++;
+}
+
+static gboolean
+is_set(const Shelf *shelf, guint bit)
+{
+    return (shelf->free_bits[bit / WORD_BITS] >> (bit % WORD_BITS)) & 1;
+}
+
+/* Brings the bitmap in line with whether the unit is free. */
+static void
+update_bit(LvpInventoryUnit *unit)
+{
+    Shelf *shelf = &unit->resource->shelves[unit->node_index];
+    gboolean want = lvp_unit_is_free(unit);
+    if (is_set(shelf, unit->bit) == want)
+        return;
+    guint word = unit->bit / WORD_BITS;
+    shelf->free_bits[word] ^= G_GUINT64_CONSTANT(1) << (unit->bit % WORD_BITS);
+    if (want) {
+        shelf->n_free++;
+        unit->resource->n_free++;
+        shelf->first_word = MIN(shelf->first_word, word);
+    } else {
+        shelf->n_free--;
+        unit->resource->n_free--;
+    }
+}
+
+void
+lvp_inventory_seal(LvpInventory *self)
+{
+    g_ptr_array_sort(self->resources, compare_resources);
+    g_ptr_array_sort(self->units, compare_units);
+    for (guint i = 0; i < self->resources->len; i++) {
+        LvpResource *resource = g_ptr_array_index(self->resources, i);
+        resource->n_shelves = self->nodes->len;
+        resource->shelves = g_new0(Shelf, resource->n_shelves);
+    }
+    for (guint i = 0; i < self->snapshots->len; i++) {
+        const LvpSnapshot *snapshot = g_ptr_array_index(self->snapshots, i);
+        for (guint k = 0; k < snapshot->amounts->len; k++) {
+            const LvpSnapshotAmount *row = &g_array_index(snapshot->amounts, LvpSnapshotAmount, k);
+            LvpResource *resource = g_hash_table_lookup(self->by_name, row->resource);
+            Shelf *shelf = &resource->shelves[lvp_inventory_find_node(self, row->node)];
+            gint64 room = G_MAXINT64 - resource->total; /* sums saturate */
+            shelf->total = MIN(row->amount, room);
+            resource->total += shelf->total;
+        }
+    }
+    for (guint i = 0; i < self->units->len; i++) {
+        place_unit(self, g_ptr_array_index(self->units, i));
+        join_sets(self, g_ptr_array_index(self->units, i));
+    }
+    for (guint i = 0; i < self->resources->len; i++) {
+        LvpResource *resource = g_ptr_array_index(self->resources, i);
+        for (guint k = 0; k < resource->n_shelves; k++) {
+            Shelf *shelf = &resource->shelves[k];
+            shelf->n_words = shelf->units ? (shelf->units->len + WORD_BITS - 1) / WORD_BITS : 0;
+            shelf->free_bits = g_new0(guint64, shelf->n_words);
+        }
+    }
+    for (guint i = 0; i < self->units->len; i++)
+        update_bit(g_ptr_array_index(self->units, i));
+}
+
+/* ---- nodes and resources ---- */
+
+guint
+lvp_inventory_get_n_nodes(const LvpInventory *self)
+{
+    return self->nodes->len;
+}
+
+int
+lvp_inventory_get_node(const LvpInventory *self, guint node_index)
+{
+    return g_array_index(self->nodes, int, node_index);
+}
+
+guint
+lvp_inventory_find_node(const LvpInventory *self, int node)
+{
+    for (guint i = 0; i < self->nodes->len; i++)
+        if (g_array_index(self->nodes, int, i) == node)
+            return i;
+    return 0;
+}
+
+LvpResource *
+lvp_inventory_find_resource(const LvpInventory *self, const char *name)
+{
+    return g_hash_table_lookup(self->by_name, name);
+}
+
+const GPtrArray *
+lvp_inventory_get_resources(const LvpInventory *self)
+{
+    return self->resources;
+}
+
+const char *
+lvp_resource_get_name(const LvpResource *self)
+{
+    return self->name;
+}
+
+const char *
+lvp_resource_get_source(const LvpResource *self)
+{
+    return self->source;
+}
+
+gboolean
+lvp_resource_is_unitary(const LvpResource *self)
+{
+    return self->unitary;
+}
+
+gint64
+lvp_resource_get_total(const LvpResource *self)
+{
+    return self->total;
+}
+
+gint64
+lvp_resource_get_free_on(const LvpResource *self, guint node_index)
+{
+    const Shelf *shelf = &self->shelves[node_index];
+    if (self->unitary)
+        return shelf->n_free;
+    return MAX(shelf->total - shelf->taken, 0); /* less than taken after the host has shrunk */
+}
+
+gint64
+lvp_resource_get_free(const LvpResource *self)
+{
+    if (self->unitary)
+        return self->n_free;
+    gint64 sum = 0;
+    for (guint i = 0; i < self->n_shelves; i++)
+        sum += lvp_resource_get_free_on(self, i);
+    return sum;
+}
+
+LvpInventoryUnit *
+lvp_resource_next_free(LvpResource *self, guint node_index, guint *cursor)
+{
+    Shelf *shelf = &self->shelves[node_index];
+    while (shelf->first_word < shelf->n_words && shelf->free_bits[shelf->first_word] == 0)
+        shelf->first_word++;
+    guint from = MAX(*cursor, shelf->first_word * WORD_BITS);
+    for (guint word = from / WORD_BITS; word < shelf->n_words; word++) {
+        guint64 bits = shelf->free_bits[word];
+        if (word == from / WORD_BITS)
+            bits &= ~G_GUINT64_CONSTANT(0) << (from % WORD_BITS);
+        if (bits == 0)
+            continue;
+        guint bit = word * WORD_BITS + (guint)__builtin_ctzll(bits);
+        *cursor = bit + 1;
+        return g_ptr_array_index(shelf->units, bit);
+    }
+    return NULL;
+}
+
+void
+lvp_resource_take_amount(LvpResource *self, guint node_index, gint64 amount)
+{
+    self->shelves[node_index].taken += amount;
+}
+
+void
+lvp_resource_give_amount(LvpResource *self, guint node_index, gint64 amount)
+{
+    self->shelves[node_index].taken -= amount;
+}
+
+/* ---- units ---- */
+
+LvpInventoryUnit *
+lvp_inventory_find_unit(const LvpInventory *self, const char *source, const char *id)
+{
+    const LvpUnit found = {.id = id};
+    LvpResource resource = {.source = source};
+    const LvpInventoryUnit key = {.found = &found, .resource = &resource};
+    return g_hash_table_lookup(self->by_id, &key);
+}
+
+const GPtrArray *
+lvp_inventory_get_units(const LvpInventory *self)
+{
+    return self->units;
+}
+
+gboolean
+lvp_unit_is_free(const LvpInventoryUnit *self)
+{
+    if (self->holder || self->cordoned || self->quarantine || self->conditions ||
+        self->found->unusable || self->found->conditions)
+        return FALSE;
+    for (guint i = 0; self->sets && i < self->sets->len; i++)
+        if (((LvpExclusionSet *)g_ptr_array_index(self->sets, i))->n_held > 0)
+            return FALSE;
+    return TRUE;
+}
+
+static void
+change_holder(LvpInventoryUnit *self, gconstpointer holder)
+{
+    self->holder = holder;
+    update_bit(self);
+    for (guint i = 0; self->sets && i < self->sets->len; i++) {
+        LvpExclusionSet *set = g_ptr_array_index(self->sets, i);
+        set->n_held = holder ? set->n_held + 1 : set->n_held - 1;
+        for (guint k = 0; k < set->members->len; k++)
+            update_bit(g_ptr_array_index(set->members, k));
+    }
+}
+
+void
+lvp_unit_take(LvpInventoryUnit *self, gconstpointer holder)
+{
+    g_return_if_fail(self->holder == NULL && holder != NULL);
+    change_holder(self, holder);
+}
+
+void
+lvp_unit_give(LvpInventoryUnit *self)
+{
+    g_return_if_fail(self->holder != NULL);
+    change_holder(self, NULL);
+}
+
+void
+lvp_unit_set_cordoned(LvpInventoryUnit *self, gboolean cordoned)
+{
+    self->cordoned = cordoned;
+    update_bit(self);
+}
+
+void
+lvp_unit_set_quarantine(LvpInventoryUnit *self, const char *reason)
+{
+    char *copy = g_strdup(reason);
+    g_free(self->quarantine);
+    self->quarantine = copy;
+    update_bit(self);
+}
+
+void
+lvp_unit_add_core_condition(LvpInventoryUnit *self, LvpCondition condition, const char *reason)
+{
+    self->conditions |= (guint)condition;
+    self->condition_reason = reason;
+    update_bit(self);
+}
+
+const LvpInventoryUnit *
+lvp_unit_find_rival(const LvpInventoryUnit *self)
+{
+    for (guint i = 0; self->sets && i < self->sets->len; i++) {
+        const LvpExclusionSet *set = g_ptr_array_index(self->sets, i);
+        for (guint k = 0; k < set->members->len; k++) {
+            const LvpInventoryUnit *member = g_ptr_array_index(set->members, k);
+            if (member->holder && member->holder != self->holder)
+                return member;
+        }
+    }
+    return NULL;
+}

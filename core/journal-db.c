@@ -1,0 +1,623 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "journal-db.h"
+
+#include <libvirt-provider/error.h>
+#include <sqlite3.h>
+#include <string.h>
+
+#define SCHEMA_VERSION 1
+#define APPLICATION_ID 0x6c767031 /* "lvp1" */
+
+static const char SCHEMA[] =
+    "CREATE TABLE machine(uuid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, class TEXT NOT NULL,"
+    " request TEXT NOT NULL, template TEXT NOT NULL, labels TEXT NOT NULL,"
+    " annotations TEXT NOT NULL, amounts TEXT NOT NULL, desired INTEGER NOT NULL,"
+    " created INTEGER NOT NULL, op INTEGER NOT NULL, step INTEGER NOT NULL, boot_id TEXT NOT NULL,"
+    " generation INTEGER NOT NULL, error TEXT) WITHOUT ROWID;"
+    "CREATE TABLE held_unit(source TEXT, id TEXT, machine TEXT NOT NULL, resource TEXT NOT NULL,"
+    " identity TEXT NOT NULL, node INTEGER NOT NULL, PRIMARY KEY(source, id)) WITHOUT ROWID;"
+    "CREATE TABLE record(machine TEXT, source TEXT, bytes BLOB NOT NULL,"
+    " PRIMARY KEY(machine, source)) WITHOUT ROWID;"
+    "CREATE TABLE unit_mark(source TEXT, id TEXT, cordoned INTEGER NOT NULL, quarantine TEXT,"
+    " resource TEXT, identity TEXT, record BLOB, PRIMARY KEY(source, id)) WITHOUT ROWID;";
+
+typedef enum {
+    SQL_BEGIN,
+    SQL_COMMIT,
+    SQL_ROLLBACK,
+    SQL_SAVEPOINT,
+    SQL_RELEASE,
+    SQL_ROLLBACK_TO,
+    SQL_INSERT_MACHINE,
+    SQL_UPDATE_MACHINE,
+    SQL_DELETE_MACHINE,
+    SQL_INSERT_UNIT,
+    SQL_DELETE_UNITS,
+    SQL_PUT_RECORD,
+    SQL_DELETE_RECORDS,
+    SQL_PUT_MARK,
+    SQL_DELETE_MARK,
+    SQL_COUNT,
+} Sql;
+
+static const char *const SQL_TEXTS[SQL_COUNT] = {
+    [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_COMMIT] = "COMMIT",
+    [SQL_ROLLBACK] = "ROLLBACK",
+    [SQL_SAVEPOINT] = "SAVEPOINT task",
+    [SQL_RELEASE] = "RELEASE task",
+    [SQL_ROLLBACK_TO] = "ROLLBACK TO task",
+    [SQL_INSERT_MACHINE] = "INSERT INTO machine(desired, created, op, step, boot_id, generation,"
+                           " error, uuid, name, class, request, template, labels, annotations,"
+                           " amounts) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+    [SQL_UPDATE_MACHINE] = "UPDATE machine SET desired=?1, created=?2, op=?3, step=?4, boot_id=?5,"
+                           " generation=?6, error=?7 WHERE uuid=?8",
+    [SQL_DELETE_MACHINE] = "DELETE FROM machine WHERE uuid=?1",
+    [SQL_INSERT_UNIT] = "INSERT INTO held_unit(source, id, machine, resource, identity, node)"
+                        " VALUES(?1,?2,?3,?4,?5,?6)",
+    [SQL_DELETE_UNITS] = "DELETE FROM held_unit WHERE source=?1 AND id=?2 AND machine=?3",
+    [SQL_PUT_RECORD] = "INSERT OR REPLACE INTO record(machine, source, bytes) VALUES(?1,?2,?3)",
+    [SQL_DELETE_RECORDS] = "DELETE FROM record WHERE machine=?1",
+    [SQL_PUT_MARK] = "INSERT OR REPLACE INTO unit_mark(source, id, cordoned, quarantine, resource,"
+                     " identity, record) VALUES(?1,?2,?3,?4,?5,?6,?7)",
+    [SQL_DELETE_MARK] = "DELETE FROM unit_mark WHERE source=?1 AND id=?2",
+};
+
+struct LvpJournalDb {
+    sqlite3 *handle;
+    sqlite3_stmt *statements[SQL_COUNT];
+    char *path;
+};
+
+/* ---- statements ---- */
+
+static void
+set_db_error(LvpJournalDb *self, GError **error, const char *what)
+{
+    g_set_error(error, LVP_ERROR,
+                sqlite3_errcode(self->handle) == SQLITE_CONSTRAINT ? LVP_ERROR_CONFLICT
+                                                                   : LVP_ERROR_HOST,
+                "cannot %s journal %s: %s", what, self->path, sqlite3_errmsg(self->handle));
+}
+
+static void
+bind_text(sqlite3_stmt *statement, int index, const char *text)
+{
+    sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
+}
+
+/* Runs a statement that returns no rows, and clears it for the next use. */
+static gboolean
+step(LvpJournalDb *self, Sql sql, GError **error)
+{
+    sqlite3_stmt *statement = self->statements[sql];
+    gboolean ok = sqlite3_step(statement) == SQLITE_DONE;
+    if (!ok)
+        set_db_error(self, error, "write");
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    return ok;
+}
+
+/* Records are wrapped in a variant, so that the bytes tell their type. */
+static GVariant *
+wrap_record(GVariant *record)
+{
+    g_autoptr(GVariant) wrapped = g_variant_ref_sink(g_variant_new_variant(record));
+    if (G_BYTE_ORDER == G_BIG_ENDIAN)
+        return g_variant_byteswap(wrapped);
+    return g_steal_pointer(&wrapped);
+}
+
+/* NULL where the bytes are no record. */
+static GVariant *
+unwrap_record(gconstpointer bytes, gsize size)
+{
+    g_autoptr(GBytes) copy = g_bytes_new(bytes, size);
+    g_autoptr(GVariant) wrapped =
+        g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE_VARIANT, copy, FALSE));
+    if (!g_variant_is_normal_form(wrapped))
+        return NULL;
+    if (G_BYTE_ORDER == G_BIG_ENDIAN) {
+        g_autoptr(GVariant) swapped = g_variant_byteswap(wrapped);
+        return g_variant_get_variant(swapped);
+    }
+    return g_variant_get_variant(wrapped);
+}
+
+static char *
+request_to_text(const LvpRequest *request)
+{
+    g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a(sx)"));
+    for (guint i = 0; i < request->rows->len; i++) {
+        const LvpRequestRow *row = &g_array_index(request->rows, LvpRequestRow, i);
+        g_variant_builder_add(&builder, "(sx)", row->resource, row->amount);
+    }
+    g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_builder_end(&builder));
+    return g_variant_print(value, FALSE);
+}
+
+/* Each: source, resource, node, amount. */
+static char *
+amounts_to_text(const LvpMachine *machine)
+{
+    g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a(ssix)"));
+    for (guint i = 0; i < machine->holdings->len; i++) {
+        const LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
+        for (guint k = 0; k < holding->amounts->len; k++) {
+            const LvpHeldAmount *held = &g_array_index(holding->amounts, LvpHeldAmount, k);
+            g_variant_builder_add(&builder, "(ssix)", holding->source, held->resource, held->node,
+                                  held->amount);
+        }
+    }
+    g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_builder_end(&builder));
+    return g_variant_print(value, FALSE);
+}
+
+/* ---- writes ---- */
+
+static sqlite3_stmt *
+bind_progress(LvpJournalDb *self, Sql sql, const LvpMachine *machine)
+{
+    sqlite3_stmt *statement = self->statements[sql];
+    sqlite3_bind_int(statement, 1, (int)machine->desired);
+    sqlite3_bind_int(statement, 2, machine->created);
+    sqlite3_bind_int(statement, 3, (int)machine->operation);
+    sqlite3_bind_int(statement, 4, (int)machine->step);
+    bind_text(statement, 5, machine->boot_id);
+    sqlite3_bind_int64(statement, 6, machine->generation);
+    bind_text(statement, 7, machine->error);
+    bind_text(statement, 8, machine->uuid);
+    return statement;
+}
+
+static gboolean
+insert_units(LvpJournalDb *self, const LvpHolding *holding, GError **error)
+{
+    for (guint i = 0; i < holding->units->len; i++) {
+        const LvpHeldUnit *unit = &g_array_index(holding->units, LvpHeldUnit, i);
+        sqlite3_stmt *statement = self->statements[SQL_INSERT_UNIT];
+        bind_text(statement, 1, holding->source);
+        bind_text(statement, 2, unit->id);
+        bind_text(statement, 3, holding->machine);
+        bind_text(statement, 4, unit->resource);
+        bind_text(statement, 5, unit->identity);
+        sqlite3_bind_int(statement, 6, unit->node);
+        if (!step(self, SQL_INSERT_UNIT, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+lvp_journal_db_reserve(LvpJournalDb *self, const LvpMachine *machine, GError **error)
+{
+    g_autofree char *request = request_to_text(machine->request);
+    g_autofree char *labels = g_variant_print(machine->labels, FALSE);
+    g_autofree char *annotations = g_variant_print(machine->annotations, FALSE);
+    g_autofree char *amounts = amounts_to_text(machine);
+    sqlite3_stmt *statement = bind_progress(self, SQL_INSERT_MACHINE, machine);
+    bind_text(statement, 9, machine->name);
+    bind_text(statement, 10, machine->class_name);
+    bind_text(statement, 11, request);
+    bind_text(statement, 12, machine->template_xml);
+    bind_text(statement, 13, labels);
+    bind_text(statement, 14, annotations);
+    bind_text(statement, 15, amounts);
+    if (!step(self, SQL_INSERT_MACHINE, error))
+        return FALSE;
+    for (guint i = 0; i < machine->holdings->len; i++)
+        if (!insert_units(self, g_ptr_array_index(machine->holdings, i), error))
+            return FALSE;
+    return TRUE;
+}
+
+gboolean
+lvp_journal_db_save_machine(LvpJournalDb *self, const LvpMachine *machine, GError **error)
+{
+    bind_progress(self, SQL_UPDATE_MACHINE, machine);
+    if (!step(self, SQL_UPDATE_MACHINE, error))
+        return FALSE;
+    if (sqlite3_changes(self->handle) == 1)
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_INTERNAL, "machine %s is not in journal %s",
+                machine->name, self->path);
+    return FALSE;
+}
+
+gboolean
+lvp_journal_db_save_records(LvpJournalDb *self, const LvpMachine *machine, GError **error)
+{
+    for (guint i = 0; i < machine->holdings->len; i++) {
+        const LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
+        if (!holding->record)
+            continue;
+        g_autoptr(GVariant) wrapped = wrap_record(holding->record);
+        sqlite3_stmt *statement = self->statements[SQL_PUT_RECORD];
+        bind_text(statement, 1, holding->machine);
+        bind_text(statement, 2, holding->source);
+        sqlite3_bind_blob64(statement, 3, g_variant_get_data(wrapped), g_variant_get_size(wrapped),
+                            SQLITE_STATIC);
+        if (!step(self, SQL_PUT_RECORD, error))
+            return FALSE;
+    }
+    return lvp_journal_db_save_machine(self, machine, error);
+}
+
+gboolean
+lvp_journal_db_set_mark(LvpJournalDb *self, const LvpUnitMark *mark, GError **error)
+{
+    gboolean empty = !mark->cordoned && !mark->quarantine;
+    Sql sql = empty ? SQL_DELETE_MARK : SQL_PUT_MARK;
+    sqlite3_stmt *statement = self->statements[sql];
+    g_autoptr(GVariant) wrapped = mark->record ? wrap_record(mark->record) : NULL;
+    bind_text(statement, 1, mark->source);
+    bind_text(statement, 2, mark->unit_id);
+    if (!empty) {
+        sqlite3_bind_int(statement, 3, mark->cordoned);
+        bind_text(statement, 4, mark->quarantine);
+        bind_text(statement, 5, mark->resource);
+        bind_text(statement, 6, mark->identity);
+        if (wrapped)
+            sqlite3_bind_blob64(statement, 7, g_variant_get_data(wrapped),
+                                g_variant_get_size(wrapped), SQLITE_STATIC);
+    }
+    return step(self, sql, error);
+}
+
+static gboolean
+delete_units(LvpJournalDb *self, const LvpHolding *holding, GError **error)
+{
+    for (guint i = 0; i < holding->units->len; i++) {
+        sqlite3_stmt *statement = self->statements[SQL_DELETE_UNITS];
+        bind_text(statement, 1, holding->source);
+        bind_text(statement, 2, g_array_index(holding->units, LvpHeldUnit, i).id);
+        bind_text(statement, 3, holding->machine);
+        if (!step(self, SQL_DELETE_UNITS, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+lvp_journal_db_remove(LvpJournalDb *self,
+                      const LvpMachine *machine,
+                      const GPtrArray *marks,
+                      GError **error)
+{
+    for (guint i = 0; i < machine->holdings->len; i++)
+        if (!delete_units(self, g_ptr_array_index(machine->holdings, i), error))
+            return FALSE;
+    bind_text(self->statements[SQL_DELETE_RECORDS], 1, machine->uuid);
+    if (!step(self, SQL_DELETE_RECORDS, error))
+        return FALSE;
+    bind_text(self->statements[SQL_DELETE_MACHINE], 1, machine->uuid);
+    if (!step(self, SQL_DELETE_MACHINE, error))
+        return FALSE;
+    for (guint i = 0; marks && i < marks->len; i++)
+        if (!lvp_journal_db_set_mark(self, g_ptr_array_index(marks, i), error))
+            return FALSE;
+    return TRUE;
+}
+
+/* ---- transactions ---- */
+
+gboolean
+lvp_journal_db_begin(LvpJournalDb *self, GError **error)
+{
+    return step(self, SQL_BEGIN, error);
+}
+
+gboolean
+lvp_journal_db_commit(LvpJournalDb *self, GError **error)
+{
+    if (step(self, SQL_COMMIT, error))
+        return TRUE;
+    if (!sqlite3_get_autocommit(self->handle))
+        step(self, SQL_ROLLBACK, NULL);
+    return FALSE;
+}
+
+gboolean
+lvp_journal_db_begin_part(LvpJournalDb *self, GError **error)
+{
+    return step(self, SQL_SAVEPOINT, error);
+}
+
+gboolean
+lvp_journal_db_end_part(LvpJournalDb *self, gboolean keep, GError **error)
+{
+    if (!keep)
+        step(self, SQL_ROLLBACK_TO, NULL);
+    return step(self, SQL_RELEASE, error);
+}
+
+/* ---- reads ---- */
+
+static sqlite3_stmt *
+prepare_read(LvpJournalDb *self, const char *sql, GError **error)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(self->handle, sql, -1, &statement, NULL) != SQLITE_OK)
+        set_db_error(self, error, "read");
+    return statement;
+}
+
+static gboolean
+set_damaged(LvpJournalDb *self, const char *what, const char *name, GError **error)
+{
+    g_set_error(error, LVP_ERROR, LVP_ERROR_HOST, "journal %s is damaged: %s of %s cannot be read",
+                self->path, what, name);
+    return FALSE;
+}
+
+static const char *
+column_text(sqlite3_stmt *row, int column)
+{
+    return (const char *)sqlite3_column_text(row, column);
+}
+
+/* A column of our own GVariant text; NULL where it is not of TYPE. */
+static GVariant *
+parse_column(sqlite3_stmt *row, int column, const char *type)
+{
+    const char *text = column_text(row, column);
+    return text ? g_variant_parse(G_VARIANT_TYPE(type), text, NULL, NULL, NULL) : NULL;
+}
+
+static LvpHolding *
+get_holding(LvpMachine *machine, const char *source)
+{
+    LvpHolding *holding = lvp_machine_find_holding(machine, source);
+    if (!holding) {
+        holding = lvp_holding_new(machine->uuid, source);
+        g_ptr_array_add(machine->holdings, holding);
+    }
+    return holding;
+}
+
+static gboolean
+read_machine_values(LvpMachine *machine, sqlite3_stmt *row)
+{
+    g_autoptr(GVariant) request = parse_column(row, 3, "a(sx)");
+    g_autoptr(GVariant) labels = parse_column(row, 5, "a{ss}");
+    g_autoptr(GVariant) annotations = parse_column(row, 6, "a{ss}");
+    g_autoptr(GVariant) amounts = parse_column(row, 7, "a(ssix)");
+    if (!request || !labels || !annotations || !amounts)
+        return FALSE;
+    const char *source, *resource;
+    int node;
+    gint64 amount;
+    GVariantIter iter;
+    g_variant_iter_init(&iter, request);
+    while (g_variant_iter_next(&iter, "(&sx)", &resource, &amount)) {
+        if (amount < 0)
+            return FALSE;
+        lvp_request_set_amount(machine->request, resource, amount);
+    }
+    g_variant_iter_init(&iter, amounts);
+    while (g_variant_iter_next(&iter, "(&s&six)", &source, &resource, &node, &amount)) {
+        if (amount < 0)
+            return FALSE;
+        lvp_holding_add_amount(get_holding(machine, source), resource, node, amount);
+    }
+    g_variant_unref(machine->labels);
+    machine->labels = g_steal_pointer(&labels);
+    g_variant_unref(machine->annotations);
+    machine->annotations = g_steal_pointer(&annotations);
+    return TRUE;
+}
+
+static LvpMachine *
+read_machine(sqlite3_stmt *row)
+{
+    g_autoptr(LvpMachine) machine =
+        lvp_machine_new(column_text(row, 0), column_text(row, 1), column_text(row, 2));
+    int desired = sqlite3_column_int(row, 8), operation = sqlite3_column_int(row, 10);
+    int reached = sqlite3_column_int(row, 11);
+    if (desired < 0 || desired > LVP_DESIRED_ABSENT || operation < 0 ||
+        operation > LVP_OPERATION_DELETE || reached < 0 || reached > LVP_STEP_COMMITTED ||
+        !read_machine_values(machine, row))
+        return NULL;
+    g_free(machine->template_xml);
+    machine->template_xml = g_strdup(column_text(row, 4));
+    machine->desired = (LvpDesired)desired;
+    machine->created = sqlite3_column_int(row, 9) != 0;
+    machine->operation = (LvpOperation)operation;
+    machine->step = (LvpStep)reached;
+    g_free(machine->boot_id);
+    machine->boot_id = g_strdup(column_text(row, 12));
+    machine->generation = sqlite3_column_int64(row, 13);
+    machine->error = g_strdup(column_text(row, 14));
+    return g_steal_pointer(&machine);
+}
+
+static gboolean
+load_units(LvpJournalDb *self, GHashTable *by_uuid, GError **error)
+{
+    sqlite3_stmt *row = prepare_read(
+        self, "SELECT source, id, machine, resource, identity, node FROM held_unit", error);
+    if (!row)
+        return FALSE;
+    gboolean ok = TRUE;
+    while (ok && sqlite3_step(row) == SQLITE_ROW) {
+        LvpMachine *machine = g_hash_table_lookup(by_uuid, column_text(row, 2));
+        if (machine)
+            lvp_holding_add_unit(get_holding(machine, column_text(row, 0)), column_text(row, 3),
+                                 column_text(row, 1), column_text(row, 4),
+                                 sqlite3_column_int(row, 5));
+        else
+            ok = set_damaged(self, "the machine", column_text(row, 1), error);
+    }
+    sqlite3_finalize(row);
+    return ok;
+}
+
+static gboolean
+load_records(LvpJournalDb *self, GHashTable *by_uuid, GError **error)
+{
+    sqlite3_stmt *row = prepare_read(self, "SELECT machine, source, bytes FROM record", error);
+    if (!row)
+        return FALSE;
+    gboolean ok = TRUE;
+    while (ok && sqlite3_step(row) == SQLITE_ROW) {
+        LvpMachine *machine = g_hash_table_lookup(by_uuid, column_text(row, 0));
+        GVariant *record =
+            unwrap_record(sqlite3_column_blob(row, 2), (gsize)sqlite3_column_bytes(row, 2));
+        if (machine && record)
+            get_holding(machine, column_text(row, 1))->record = record;
+        else
+            ok = set_damaged(self, "the record", column_text(row, 0), error);
+    }
+    sqlite3_finalize(row);
+    return ok;
+}
+
+GPtrArray *
+lvp_journal_db_load_machines(LvpJournalDb *self, GError **error)
+{
+    sqlite3_stmt *row =
+        prepare_read(self,
+                     "SELECT uuid, name, class, request, template, labels, annotations, amounts,"
+                     " desired, created, op, step, boot_id, generation, error"
+                     " FROM machine ORDER BY name",
+                     error);
+    if (!row)
+        return NULL;
+    g_autoptr(GPtrArray) machines =
+        g_ptr_array_new_with_free_func((GDestroyNotify)lvp_machine_unref);
+    g_autoptr(GHashTable) by_uuid = g_hash_table_new(g_str_hash, g_str_equal);
+    gboolean ok = TRUE;
+    int result;
+    while (ok && (result = sqlite3_step(row)) == SQLITE_ROW) {
+        LvpMachine *machine = read_machine(row);
+        if (!machine) {
+            ok = set_damaged(self, "the row", column_text(row, 1), error);
+            break;
+        }
+        g_ptr_array_add(machines, machine);
+        g_hash_table_insert(by_uuid, machine->uuid, machine);
+    }
+    if (ok && result != SQLITE_DONE) {
+        set_db_error(self, error, "read");
+        ok = FALSE;
+    }
+    sqlite3_finalize(row);
+    if (!ok || !load_units(self, by_uuid, error) || !load_records(self, by_uuid, error))
+        return NULL;
+    return g_steal_pointer(&machines);
+}
+
+GPtrArray *
+lvp_journal_db_load_marks(LvpJournalDb *self, GError **error)
+{
+    sqlite3_stmt *row = prepare_read(
+        self, "SELECT source, id, cordoned, quarantine, resource, identity, record FROM unit_mark",
+        error);
+    if (!row)
+        return NULL;
+    g_autoptr(GPtrArray) marks = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_unit_mark_free);
+    int result;
+    while ((result = sqlite3_step(row)) == SQLITE_ROW) {
+        LvpUnitMark *mark = lvp_unit_mark_new(column_text(row, 0), column_text(row, 1));
+        g_ptr_array_add(marks, mark);
+        mark->cordoned = sqlite3_column_int(row, 2) != 0;
+        mark->quarantine = g_strdup(column_text(row, 3));
+        mark->resource = g_strdup(column_text(row, 4));
+        mark->identity = g_strdup(column_text(row, 5));
+        if (sqlite3_column_bytes(row, 6) > 0)
+            mark->record =
+                unwrap_record(sqlite3_column_blob(row, 6), (gsize)sqlite3_column_bytes(row, 6));
+    }
+    if (result != SQLITE_DONE)
+        set_db_error(self, error, "read");
+    sqlite3_finalize(row);
+    return result == SQLITE_DONE ? g_steal_pointer(&marks) : NULL;
+}
+
+/* ---- open and close ---- */
+
+static gboolean
+execute(LvpJournalDb *self, const char *sql, GError **error)
+{
+    if (sqlite3_exec(self->handle, sql, NULL, NULL, NULL) == SQLITE_OK)
+        return TRUE;
+    set_db_error(self, error, "open");
+    return FALSE;
+}
+
+static gint64
+read_pragma(LvpJournalDb *self, const char *sql)
+{
+    sqlite3_stmt *statement = NULL;
+    gint64 value = -1;
+    if (sqlite3_prepare_v2(self->handle, sql, -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        value = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return value;
+}
+
+static gboolean
+make_schema(LvpJournalDb *self, GError **error)
+{
+    gint64 version = read_pragma(self, "PRAGMA user_version");
+    gint64 application = read_pragma(self, "PRAGMA application_id");
+    if (version == 0 && application == 0) {
+        g_autofree char *sql = g_strdup_printf("BEGIN EXCLUSIVE; PRAGMA application_id=%d;"
+                                               "PRAGMA user_version=%d; %s COMMIT;",
+                                               APPLICATION_ID, SCHEMA_VERSION, SCHEMA);
+        return execute(self, sql, error);
+    }
+    if (application == APPLICATION_ID && version == SCHEMA_VERSION)
+        return TRUE;
+    if (version < 0 || application < 0)
+        set_db_error(self, error, "read");
+    else
+        g_set_error(error, LVP_ERROR, LVP_ERROR_NOT_SUPPORTED,
+                    "journal %s is of schema %" G_GINT64_FORMAT " (application %" G_GINT64_FORMAT
+                    "), this version knows %d: install the version that wrote it",
+                    self->path, version, application, SCHEMA_VERSION);
+    return FALSE;
+}
+
+static gboolean
+prepare_statements(LvpJournalDb *self, GError **error)
+{
+    for (guint i = 0; i < SQL_COUNT; i++)
+        if (sqlite3_prepare_v3(self->handle, SQL_TEXTS[i], -1, SQLITE_PREPARE_PERSISTENT,
+                               &self->statements[i], NULL) != SQLITE_OK) {
+            set_db_error(self, error, "open");
+            return FALSE;
+        }
+    return TRUE;
+}
+
+LvpJournalDb *
+lvp_journal_db_open(const char *path, GError **error)
+{
+    g_autoptr(LvpJournalDb) self = g_new0(LvpJournalDb, 1);
+    self->path = g_strdup(path);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX;
+    if (sqlite3_open_v2(self->path, &self->handle, flags, NULL) != SQLITE_OK) {
+        set_db_error(self, error, "open");
+        return NULL;
+    }
+    sqlite3_busy_timeout(self->handle, 2000);
+    if (!execute(self, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;", error) ||
+        !make_schema(self, error) || !prepare_statements(self, error))
+        return NULL;
+    return g_steal_pointer(&self);
+}
+
+void
+lvp_journal_db_close(LvpJournalDb *self)
+{
+    if (!self)
+        return;
+    for (guint i = 0; i < SQL_COUNT; i++)
+        sqlite3_finalize(self->statements[i]);
+    sqlite3_close(self->handle);
+    g_free(self->path);
+    g_free(self);
+}

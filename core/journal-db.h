@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The journal's rows. The only user of sqlite. One thread at a time; journal.c sees to that.
+ * Errors: LVP_ERROR_HOST, LVP_ERROR_CONFLICT where a row contradicts another. */
+#pragma once
+
+#include "journal.h"
+
+typedef struct LvpJournalDb LvpJournalDb;
+
+LvpJournalDb *lvp_journal_db_open(const char *path, GError **error);
+void lvp_journal_db_close(LvpJournalDb *self);
+
+/* A transaction; a commit that fails has rolled back. */
+gboolean lvp_journal_db_begin(LvpJournalDb *self, GError **error);
+gboolean lvp_journal_db_commit(LvpJournalDb *self, GError **error);
+/* A part of it that can be taken back alone. */
+gboolean lvp_journal_db_begin_part(LvpJournalDb *self, GError **error);
+gboolean lvp_journal_db_end_part(LvpJournalDb *self, gboolean keep, GError **error);
+
+gboolean lvp_journal_db_reserve(LvpJournalDb *self, const LvpMachine *machine, GError **error);
+gboolean lvp_journal_db_save_machine(LvpJournalDb *self, const LvpMachine *machine, GError **error);
+gboolean lvp_journal_db_save_records(LvpJournalDb *self, const LvpMachine *machine, GError **error);
+gboolean lvp_journal_db_remove(LvpJournalDb *self,
+                               const LvpMachine *machine,
+                               const GPtrArray *marks,
+                               GError **error);
+gboolean lvp_journal_db_set_mark(LvpJournalDb *self, const LvpUnitMark *mark, GError **error);
+
+GPtrArray *lvp_journal_db_load_machines(LvpJournalDb *self, GError **error);
+GPtrArray *lvp_journal_db_load_marks(LvpJournalDb *self, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpJournalDb, lvp_journal_db_close)

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writers hand a task to the one thread that owns the connection and wait for it. The thread takes
+ * all that is queued into one transaction, each task as a part of its own: a task that fails is
+ * undone alone, and the commit's one sync serves all others. */
+#include "journal-db.h"
+
+#include <errno.h>
+#include <libvirt-provider/error.h>
+
+#define MAX_BATCH 64
+
+struct LvpJournal {
+    LvpJournalDb *db; /* the writer thread's, once that runs */
+    GThread *writer;
+    GMutex mutex; /* guards the rest */
+    GCond wake_writer;
+    GCond wake_callers;
+    GQueue tasks; /* Task, borrowed from the waiting callers */
+    gboolean closing;
+};
+
+typedef struct Task Task;
+struct Task {
+    gboolean (*run)(LvpJournalDb *db, const Task *task, GError **error);
+    const LvpMachine *machine;
+    const GPtrArray *marks;
+    const LvpUnitMark *mark;
+    GError *error;
+    gboolean ok;
+    gboolean done;
+};
+
+/* ---- marks ---- */
+
+LvpUnitMark *
+lvp_unit_mark_new(const char *source, const char *unit_id)
+{
+    LvpUnitMark *self = g_new0(LvpUnitMark, 1);
+    self->source = g_strdup(source);
+    self->unit_id = g_strdup(unit_id);
+    return self;
+}
+
+LvpUnitMark *
+lvp_unit_mark_copy(const LvpUnitMark *self)
+{
+    LvpUnitMark *copy = lvp_unit_mark_new(self->source, self->unit_id);
+    copy->cordoned = self->cordoned;
+    copy->quarantine = g_strdup(self->quarantine);
+    copy->resource = g_strdup(self->resource);
+    copy->identity = g_strdup(self->identity);
+    copy->record = self->record ? g_variant_ref(self->record) : NULL;
+    return copy;
+}
+
+void
+lvp_unit_mark_free(LvpUnitMark *self)
+{
+    if (!self)
+        return;
+    g_free(self->source);
+    g_free(self->unit_id);
+    g_free(self->quarantine);
+    g_free(self->resource);
+    g_free(self->identity);
+    g_clear_pointer(&self->record, g_variant_unref);
+    g_free(self);
+}
+
+/* ---- the writer ---- */
+
+static gboolean
+run_part(LvpJournalDb *db, Task *task)
+{
+    if (!lvp_journal_db_begin_part(db, &task->error))
+        return FALSE;
+    gboolean ok = task->run(db, task, &task->error);
+    return lvp_journal_db_end_part(db, ok, ok ? &task->error : NULL) && ok;
+}
+
+static void
+run_batch(LvpJournalDb *db, GPtrArray *batch)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean begun = lvp_journal_db_begin(db, &error);
+    for (guint i = 0; begun && i < batch->len; i++) {
+        Task *task = g_ptr_array_index(batch, i);
+        task->ok = run_part(db, task);
+    }
+    gboolean durable = begun && lvp_journal_db_commit(db, &error);
+    for (guint i = 0; !durable && i < batch->len; i++) {
+        Task *task = g_ptr_array_index(batch, i);
+        task->ok = FALSE;
+        if (!task->error)
+            task->error = g_error_copy(error);
+    }
+}
+
+static gpointer
+write_until_closed(gpointer data)
+{
+    LvpJournal *self = data;
+    g_autoptr(GPtrArray) batch = g_ptr_array_new();
+    g_mutex_lock(&self->mutex);
+    for (;;) {
+        while (g_queue_is_empty(&self->tasks) && !self->closing)
+            g_cond_wait(&self->wake_writer, &self->mutex);
+        if (g_queue_is_empty(&self->tasks))
+            break;
+        g_ptr_array_set_size(batch, 0);
+        while (batch->len < MAX_BATCH && !g_queue_is_empty(&self->tasks))
+            g_ptr_array_add(batch, g_queue_pop_head(&self->tasks));
+        g_mutex_unlock(&self->mutex);
+        run_batch(self->db, batch);
+        g_mutex_lock(&self->mutex);
+        for (guint i = 0; i < batch->len; i++)
+            ((Task *)g_ptr_array_index(batch, i))->done = TRUE;
+        g_cond_broadcast(&self->wake_callers);
+    }
+    g_mutex_unlock(&self->mutex);
+    return NULL;
+}
+
+static gboolean
+submit(LvpJournal *self, Task *task, GError **error)
+{
+    g_mutex_lock(&self->mutex);
+    g_queue_push_tail(&self->tasks, task);
+    g_cond_signal(&self->wake_writer);
+    while (!task->done)
+        g_cond_wait(&self->wake_callers, &self->mutex);
+    g_mutex_unlock(&self->mutex);
+    if (!task->ok)
+        g_propagate_error(error, task->error);
+    return task->ok;
+}
+
+static gboolean
+run_reserve(LvpJournalDb *db, const Task *task, GError **error)
+{
+    return lvp_journal_db_reserve(db, task->machine, error);
+}
+
+gboolean
+lvp_journal_reserve(LvpJournal *self, const LvpMachine *machine, GError **error)
+{
+    Task task = {.run = run_reserve, .machine = machine};
+    return submit(self, &task, error);
+}
+
+static gboolean
+run_save_machine(LvpJournalDb *db, const Task *task, GError **error)
+{
+    return lvp_journal_db_save_machine(db, task->machine, error);
+}
+
+gboolean
+lvp_journal_save_machine(LvpJournal *self, const LvpMachine *machine, GError **error)
+{
+    Task task = {.run = run_save_machine, .machine = machine};
+    return submit(self, &task, error);
+}
+
+static gboolean
+run_save_records(LvpJournalDb *db, const Task *task, GError **error)
+{
+    return lvp_journal_db_save_records(db, task->machine, error);
+}
+
+gboolean
+lvp_journal_save_records(LvpJournal *self, const LvpMachine *machine, GError **error)
+{
+    Task task = {.run = run_save_records, .machine = machine};
+    return submit(self, &task, error);
+}
+
+static gboolean
+run_remove(LvpJournalDb *db, const Task *task, GError **error)
+{
+    return lvp_journal_db_remove(db, task->machine, task->marks, error);
+}
+
+gboolean
+lvp_journal_remove(LvpJournal *self,
+                   const LvpMachine *machine,
+                   const GPtrArray *marks,
+                   GError **error)
+{
+    Task task = {.run = run_remove, .machine = machine, .marks = marks};
+    return submit(self, &task, error);
+}
+
+static gboolean
+run_set_mark(LvpJournalDb *db, const Task *task, GError **error)
+{
+    return lvp_journal_db_set_mark(db, task->mark, error);
+}
+
+gboolean
+lvp_journal_set_mark(LvpJournal *self, const LvpUnitMark *mark, GError **error)
+{
+    Task task = {.run = run_set_mark, .mark = mark};
+    return submit(self, &task, error);
+}
+
+/* ---- open, load, close ---- */
+
+LvpJournal *
+lvp_journal_open(const char *folder, GError **error)
+{
+    if (g_mkdir_with_parents(folder, 0700) < 0) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
+                    "cannot make state folder %s: %s (see --libvirt-provider-dir)", folder,
+                    g_strerror(errno));
+        return NULL;
+    }
+    g_autofree char *path = g_build_filename(folder, "state.db", NULL);
+    LvpJournalDb *db = lvp_journal_db_open(path, error);
+    if (!db)
+        return NULL;
+    LvpJournal *self = g_new0(LvpJournal, 1);
+    g_mutex_init(&self->mutex);
+    g_cond_init(&self->wake_writer);
+    g_cond_init(&self->wake_callers);
+    self->db = db;
+    self->writer = g_thread_new("journal", write_until_closed, self);
+    return self;
+}
+
+GPtrArray *
+lvp_journal_load_machines(LvpJournal *self, GError **error)
+{
+    return lvp_journal_db_load_machines(self->db, error);
+}
+
+GPtrArray *
+lvp_journal_load_marks(LvpJournal *self, GError **error)
+{
+    return lvp_journal_db_load_marks(self->db, error);
+}
+
+void
+lvp_journal_close(LvpJournal *self)
+{
+    if (!self)
+        return;
+    g_mutex_lock(&self->mutex);
+    self->closing = TRUE;
+    g_cond_signal(&self->wake_writer);
+    g_mutex_unlock(&self->mutex);
+    g_thread_join(self->writer);
+    lvp_journal_db_close(self->db);
+    g_cond_clear(&self->wake_writer);
+    g_cond_clear(&self->wake_callers);
+    g_mutex_clear(&self->mutex);
+    g_free(self);
+}

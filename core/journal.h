@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Machines and their claims on disk.
+ *
+ * Each write returns after it is durable (WAL, synchronous=FULL) or has failed with LVP_ERROR_HOST
+ * and changed nothing. Writes may come from any thread: one writer thread runs what is queued in
+ * one transaction, so that they share a sync. What a call passes in must not change until it
+ * returns. */
+#pragma once
+
+#include "machine.h"
+
+typedef struct LvpJournal LvpJournal;
+
+/* A unit that something is noted about, apart from who holds it. */
+typedef struct {
+    char *source;
+    char *unit_id;
+    gboolean cordoned;
+    char *quarantine; /* the reason; NULL: not quarantined */
+    char *resource;   /* of a quarantined unit */
+    char *identity;
+    GVariant *record; /* from which a release can try again; NULL without */
+} LvpUnitMark;
+
+LvpUnitMark *lvp_unit_mark_new(const char *source, const char *unit_id);
+LvpUnitMark *lvp_unit_mark_copy(const LvpUnitMark *self);
+void lvp_unit_mark_free(LvpUnitMark *self);
+
+/* Opens or makes FOLDER/state.db. LVP_ERROR_HOST: not writable, damaged, or of a later version. */
+LvpJournal *lvp_journal_open(const char *folder, GError **error);
+/* Writes what is queued, then closes. Accepts NULL. */
+void lvp_journal_close(LvpJournal *self);
+
+/* All machines with their holdings and records: LvpMachine, in the order of names. Both loads are
+ * for the start, before the first write. */
+GPtrArray *lvp_journal_load_machines(LvpJournal *self, GError **error);
+/* All marks: LvpUnitMark. */
+GPtrArray *lvp_journal_load_marks(LvpJournal *self, GError **error);
+
+/* Adds the machine with its amounts and units. LVP_ERROR_CONFLICT where a unit is held already. */
+gboolean lvp_journal_reserve(LvpJournal *self, const LvpMachine *machine, GError **error);
+/* Updates the machine's row. */
+gboolean lvp_journal_save_machine(LvpJournal *self, const LvpMachine *machine, GError **error);
+/* The same, and the records of its holdings. */
+gboolean lvp_journal_save_records(LvpJournal *self, const LvpMachine *machine, GError **error);
+/* Forgets the machine and, in the same transaction, sets MARKS (LvpUnitMark; may be NULL). */
+gboolean lvp_journal_remove(LvpJournal *self,
+                            const LvpMachine *machine,
+                            const GPtrArray *marks,
+                            GError **error);
+/* Sets a mark, or removes it if it says nothing. */
+gboolean lvp_journal_set_mark(LvpJournal *self, const LvpUnitMark *mark, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpJournal, lvp_journal_close)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpUnitMark, lvp_unit_mark_free)

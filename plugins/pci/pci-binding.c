@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The order is override, unbind, probe: between unbind and probe nothing but the driver in the
+ * override can take the function. A probe reports success whatever happened, so the driver link
+ * decides. */
+#include "pci-binding.h"
+
+#include "pci-host-use.h"
+
+#include <libvirt-provider/error.h>
+#include <string.h>
+
+#define UNSET_OVERRIDE "(null)"
+#define PROBE_WAIT_MS 200
+#define HOLDER_WAIT_MS 10000
+#define POLL_US 20000
+
+/* ---- reading ---- */
+
+static gboolean
+has_driver(const LvpPciBinder *self, const char *name)
+{
+    g_autofree char *path = g_strdup_printf(LVP_PCI_DRIVERS "/%s", name);
+    return lvp_host_exists(self->host, LVP_HOST_SYS, path);
+}
+
+gboolean
+lvp_pci_load_vfio(const LvpPciBinder *self, GError **error)
+{
+    if (has_driver(self, LVP_PCI_VFIO))
+        return TRUE;
+    g_autoptr(GError) why = NULL;
+    lvp_host_load_module(self->host, LVP_PCI_VFIO, self->timeout_ms, &why);
+    if (has_driver(self, LVP_PCI_VFIO))
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_NOT_SUPPORTED,
+                "driver vfio-pci is not there (%s): load it with modprobe vfio-pci",
+                why ? why->message : "its module has loaded, but registered no driver");
+    return FALSE;
+}
+
+char *
+lvp_pci_read_override(const LvpPciBinder *self, const char *address, GError **error)
+{
+    char path[LVP_PCI_PATH_SIZE];
+    lvp_pci_path(path, address, "driver_override");
+    char *override = lvp_host_read_guarded(self->host, path, address, self->timeout_ms, error);
+    if (override && strcmp(override, UNSET_OVERRIDE) == 0)
+        override[0] = '\0';
+    return override;
+}
+
+static gboolean
+is_present(const LvpPciBinder *self, const char *address)
+{
+    char path[LVP_PCI_PATH_SIZE];
+    return lvp_host_exists(self->host, LVP_HOST_SYS, lvp_pci_path(path, address, "vendor"));
+}
+
+static gboolean
+has_identity(const LvpPciBinder *self, const LvpPciBinding *binding)
+{
+    LvpPciIds ids;
+    if (!lvp_pci_read_ids(self->host, binding->address, &ids))
+        return FALSE;
+    g_autofree char *identity = lvp_pci_make_identity(&ids);
+    return strcmp(identity, binding->identity) == 0;
+}
+
+static gboolean
+is_bound_to(const LvpPciBinder *self, const char *address, const char *driver)
+{
+    char current[LVP_PCI_NAME_SIZE];
+    lvp_pci_read_driver(self->host, address, current);
+    return strcmp(current, driver) == 0;
+}
+
+/* ---- writing ---- */
+
+static gboolean
+write_override(const LvpPciBinder *self, const char *address, const char *driver, GError **error)
+{
+    char path[LVP_PCI_PATH_SIZE];
+    lvp_pci_path(path, address, "driver_override");
+    /* A line end clears it; a write of nothing would change nothing. */
+    g_autofree char *text = g_strconcat(driver, "\n", NULL);
+    return lvp_host_write(self->host, path, text, address, self->timeout_ms, error);
+}
+
+static gboolean
+unbind(const LvpPciBinder *self, const char *address, GError **error)
+{
+    char path[LVP_PCI_PATH_SIZE], driver[LVP_PCI_NAME_SIZE];
+    lvp_pci_path(path, address, "driver/unbind");
+    GError *problem = NULL;
+    if (!lvp_host_write(self->host, path, address, address, self->timeout_ms, &problem)) {
+        lvp_pci_read_driver(self->host, address, driver);
+        if (driver[0] != '\0' || g_error_matches(problem, LVP_ERROR, LVP_ERROR_TIMED_OUT)) {
+            g_propagate_error(error, problem);
+            return FALSE;
+        }
+        g_error_free(problem); /* somebody was faster */
+        return TRUE;
+    }
+    lvp_pci_read_driver(self->host, address, driver);
+    if (driver[0] == '\0')
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
+                "the kernel took the unbind, but %s is still bound to %s", address, driver);
+    return FALSE;
+}
+
+static gboolean
+wait_for_driver(const LvpPciBinder *self, const char *address, const char *driver)
+{
+    gint64 deadline = g_get_monotonic_time() + PROBE_WAIT_MS * 1000;
+    while (!is_bound_to(self, address, driver)) {
+        if (g_get_monotonic_time() > deadline)
+            return FALSE;
+        g_usleep(POLL_US);
+    }
+    return TRUE;
+}
+
+/* Probes, and where that was of no use, binds by name: that tells the real reason. */
+static gboolean
+probe(const LvpPciBinder *self, const char *address, const char *driver, GError **error)
+{
+    if (!lvp_host_write(self->host, "bus/pci/drivers_probe", address, address, self->timeout_ms,
+                        error))
+        return FALSE;
+    if (wait_for_driver(self, address, driver))
+        return TRUE;
+    if (!has_driver(self, driver)) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_HOST, "driver %s is not loaded", driver);
+        return FALSE;
+    }
+    g_autofree char *path = g_strdup_printf(LVP_PCI_DRIVERS "/%s/bind", driver);
+    if (!lvp_host_write(self->host, path, address, address, self->timeout_ms, error))
+        return FALSE;
+    if (wait_for_driver(self, address, driver))
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
+                "the kernel took the bind, but %s did not bind to %s", address, driver);
+    return FALSE;
+}
+
+/* ---- take ---- */
+
+static gboolean
+check_host_use(const LvpPciBinder *self, const LvpPciBinding *binding, GError **error)
+{
+    LvpPciIds ids;
+    char driver[LVP_PCI_NAME_SIZE];
+    if (!lvp_pci_read_ids(self->host, binding->address, &ids)) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_NOT_FOUND, "%s has vanished", binding->address);
+        return FALSE;
+    }
+    lvp_pci_read_driver(self->host, binding->address, driver);
+    g_autoptr(LvpPciHostUse) host_use = lvp_pci_host_use_read(self->host, self->timeout_ms, error);
+    if (!host_use)
+        return FALSE;
+    g_autofree char *use =
+        lvp_pci_host_use_find(host_use, binding->address, ids.class_code, driver);
+    if (!use)
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_IN_USE_BY_HOST, "the host uses it: %s", use);
+    return FALSE;
+}
+
+/* A function that was on vfio-pci before us may be in use by somebody who knows nothing of us. */
+static gboolean
+check_holder(const LvpPciBinder *self, const LvpPciBinding *binding, GError **error)
+{
+    g_autofree char *device = g_strdup_printf("vfio/%s", binding->group);
+    g_autofree char *holder = lvp_host_find_opener(self->host, device);
+    if (!holder)
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_IN_USE_BY_HOST, "%s has its IOMMU group %s open",
+                holder, binding->group);
+    return FALSE;
+}
+
+static gboolean
+carry_out_take(const LvpPciBinder *self, const LvpPciBinding *binding, GError **error)
+{
+    const char *address = binding->address;
+    char driver[LVP_PCI_NAME_SIZE];
+    if (!has_identity(self, binding)) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT,
+                    "it is not there any more, or another device stands at its address");
+        return FALSE;
+    }
+    lvp_pci_read_driver(self->host, address, driver);
+    gboolean bound = strcmp(driver, LVP_PCI_VFIO) == 0;
+    if (bound && !check_holder(self, binding, error))
+        return FALSE;
+    if (!bound && (!lvp_pci_load_vfio(self, error) || !check_host_use(self, binding, error)))
+        return FALSE;
+    /* Also where it is bound already: else a replug or rescan could hand it to the host's driver.
+     */
+    if (!write_override(self, address, LVP_PCI_VFIO, error))
+        return FALSE;
+    if (bound)
+        return TRUE;
+    if (driver[0] != '\0' &&
+        (!check_host_use(self, binding, error) || !unbind(self, address, error)))
+        return FALSE;
+    return probe(self, address, LVP_PCI_VFIO, error);
+}
+
+gboolean
+lvp_pci_take(const LvpPciBinder *self, const LvpPciBinding *binding, GError **error)
+{
+    if (carry_out_take(self, binding, error))
+        return TRUE;
+    g_prefix_error(error, "cannot bind %s to vfio-pci: ", binding->address);
+    return FALSE;
+}
+
+/* ---- put back ---- */
+
+/* The one who still has the group open, after a time in which a QEMU that was ended lets go of it.
+ */
+static char *
+wait_for_holder(const LvpPciBinder *self, const LvpPciBinding *binding)
+{
+    gint64 deadline = g_get_monotonic_time() + (gint64)MIN(self->timeout_ms, HOLDER_WAIT_MS) * 1000;
+    g_autofree char *device = g_strdup_printf("vfio/%s", binding->group);
+    for (;;) {
+        char *holder = lvp_host_find_opener(self->host, device);
+        if (!holder || g_get_monotonic_time() > deadline)
+            return holder;
+        g_free(holder);
+        g_usleep(POLL_US);
+    }
+}
+
+static gboolean
+restore_driver(const LvpPciBinder *self,
+               const LvpPciBinding *binding,
+               const char *current,
+               GError **error)
+{
+    const char *address = binding->address;
+    if (strcmp(current, binding->driver) == 0)
+        return TRUE;
+    /* With the original driver in the override, no other that matches can be faster. */
+    if (!write_override(self, address, binding->driver, error))
+        return FALSE;
+    if (current[0] != '\0' && !unbind(self, address, error))
+        return FALSE;
+    return binding->driver[0] == '\0' || probe(self, address, binding->driver, error);
+}
+
+static gboolean
+restore_override(const LvpPciBinder *self, const LvpPciBinding *binding, GError **error)
+{
+    g_autofree char *current = lvp_pci_read_override(self, binding->address, error);
+    if (!current)
+        return FALSE;
+    if (strcmp(current, binding->override) == 0)
+        return TRUE;
+    if (!write_override(self, binding->address, binding->override, error))
+        return FALSE;
+    g_autofree char *after = lvp_pci_read_override(self, binding->address, error);
+    if (!after)
+        return FALSE;
+    if (strcmp(after, binding->override) == 0)
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
+                "driver_override is '%s' after it was set to '%s'", after, binding->override);
+    return FALSE;
+}
+
+static LvpVerdict
+fail_with(const GError *error, const char *what, char **ret_reason)
+{
+    gboolean blocked = error->code == LVP_ERROR_TIMED_OUT || error->code == LVP_ERROR_BUSY;
+    *ret_reason = g_strdup_printf("%s: %s", what, error->message);
+    return blocked ? LVP_VERDICT_BLOCKED : LVP_VERDICT_FAILED;
+}
+
+LvpVerdict
+lvp_pci_put_back(const LvpPciBinder *self, const LvpPciBinding *binding, char **ret_reason)
+{
+    char current[LVP_PCI_NAME_SIZE];
+    g_autoptr(GError) error = NULL;
+    if (lvp_host_is_locked(self->host, binding->address)) {
+        *ret_reason = g_strdup("an earlier operation on it has not returned from the kernel yet");
+        return LVP_VERDICT_BLOCKED;
+    }
+    /* A card that is gone, or another in its place, owes nothing: the kernel has forgotten ours. */
+    if (!is_present(self, binding->address) || !has_identity(self, binding))
+        return LVP_VERDICT_DONE;
+    lvp_pci_read_driver(self->host, binding->address, current);
+    gboolean ours = strcmp(current, LVP_PCI_VFIO) == 0;
+    if (!ours && current[0] != '\0' && strcmp(current, binding->driver) != 0) {
+        *ret_reason = g_strdup_printf("somebody has bound it to %s; it was on %s before", current,
+                                      binding->driver[0] ? binding->driver : "no driver");
+        return LVP_VERDICT_FAILED;
+    }
+    if (current[0] == '\0' && lvp_pci_is_leaving_vfio(self->host, binding->address)) {
+        *ret_reason = g_strdup("the kernel has not finished taking it from vfio-pci");
+        return LVP_VERDICT_BLOCKED;
+    }
+    g_autofree char *holder = ours ? wait_for_holder(self, binding) : NULL;
+    if (holder) {
+        *ret_reason =
+            g_strdup_printf("%s still has its IOMMU group %s open", holder, binding->group);
+        return LVP_VERDICT_BLOCKED;
+    }
+    if (!restore_driver(self, binding, current, &error)) {
+        g_autofree char *what = g_strdup_printf("cannot give it back to %s",
+                                                binding->driver[0] ? binding->driver : "no driver");
+        return fail_with(error, what, ret_reason);
+    }
+    if (!restore_override(self, binding, &error))
+        return fail_with(error, "cannot restore its driver_override", ret_reason);
+    return LVP_VERDICT_DONE;
+}
+
+/* ---- compare ---- */
+
+LvpVerdict
+lvp_pci_compare(const LvpPciBinder *self, const LvpPciBinding *binding, char **ret_reason)
+{
+    char current[LVP_PCI_NAME_SIZE];
+    if (lvp_host_is_locked(self->host, binding->address)) {
+        *ret_reason = g_strdup("an earlier operation on it has not returned from the kernel yet");
+        return LVP_VERDICT_BLOCKED;
+    }
+    if (!is_present(self, binding->address)) {
+        *ret_reason = g_strdup("it is not there any more");
+        return LVP_VERDICT_LOST;
+    }
+    if (!has_identity(self, binding)) {
+        *ret_reason = g_strdup("another device stands at its address now");
+        return LVP_VERDICT_REPLACED;
+    }
+    lvp_pci_read_driver(self->host, binding->address, current);
+    if (strcmp(current, LVP_PCI_VFIO) == 0)
+        return LVP_VERDICT_MATCHES;
+    if (current[0] == '\0' && lvp_pci_is_leaving_vfio(self->host, binding->address)) {
+        *ret_reason = g_strdup("the kernel has not finished taking it from vfio-pci");
+        return LVP_VERDICT_BLOCKED;
+    }
+    *ret_reason = g_strdup_printf("it is on %s and has to be bound to vfio-pci again",
+                                  current[0] ? current : "no driver");
+    return LVP_VERDICT_NEEDS_COMMIT;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pci-discovery.h"
+
+#include "pci-host-use.h"
+
+#include <libvirt-provider/error.h>
+#include <string.h>
+
+#define GROUPS "kernel/iommu_groups"
+
+/* One function with the texts of its attributes as they stand in sysfs. */
+typedef struct {
+    const char *address;
+    LvpPciIds ids;
+    char vendor[LVP_HOST_VALUE_SIZE], device[LVP_HOST_VALUE_SIZE], class[LVP_HOST_VALUE_SIZE];
+    char subsystem_vendor[LVP_HOST_VALUE_SIZE], subsystem_device[LVP_HOST_VALUE_SIZE];
+    char revision[LVP_HOST_VALUE_SIZE];
+    char driver[LVP_PCI_NAME_SIZE], group[LVP_PCI_NAME_SIZE];
+    int node;
+} Function;
+
+/* One run: what is read at most once. */
+typedef struct {
+    const LvpPciDiscovery *discovery;
+    LvpPciHostUse *host_use;
+} Run;
+
+/* FALSE where the function has vanished meanwhile, or is of no interest. */
+static gboolean
+read_until_match(const LvpPciDiscovery *self, Function *function, const char **ret_resource)
+{
+    LvpHost *host = self->host;
+    LvpPciIds *ids = &function->ids;
+    const char *address = function->address;
+    *ret_resource = NULL;
+    if (!lvp_pci_read_hex(host, address, "vendor", function->vendor, &ids->vendor) ||
+        (!self->all && !lvp_pci_devices_file_has_vendor(self->file, ids->vendor)))
+        return FALSE;
+    if (!lvp_pci_read_hex(host, address, "class", function->class, &ids->class_code) ||
+        lvp_pci_is_bridge(ids->class_code) ||
+        !lvp_pci_read_hex(host, address, "device", function->device, &ids->device))
+        return FALSE;
+    if (!self->all &&
+        !lvp_pci_devices_file_has_device(self->file, ids->vendor, ids->device, ids->class_code))
+        return FALSE;
+    if (!lvp_pci_read_hex(host, address, "subsystem_vendor", function->subsystem_vendor,
+                          &ids->subsystem_vendor) ||
+        !lvp_pci_read_hex(host, address, "subsystem_device", function->subsystem_device,
+                          &ids->subsystem_device) ||
+        !lvp_pci_read_hex(host, address, "revision", function->revision, &ids->revision))
+        return FALSE;
+    if (self->file)
+        *ret_resource = lvp_pci_devices_file_match(self->file, ids);
+    return self->all || *ret_resource;
+}
+
+static int
+read_node(LvpHost *host, const char *address)
+{
+    char path[LVP_PCI_PATH_SIZE], value[LVP_HOST_VALUE_SIZE];
+    gint64 node;
+    lvp_pci_path(path, address, "numa_node");
+    if (lvp_host_read_value(host, LVP_HOST_SYS, path, value, sizeof value) <= 0 ||
+        !g_ascii_string_to_signed(value, 10, LVP_NODE_NONE, 1023, &node, NULL))
+        return LVP_NODE_NONE;
+    return (int)node;
+}
+
+/* A group is viable for vfio if each endpoint of it is bound to a vfio driver, to pci-stub, or to
+ * none; ports and bridges do not count. See the kernel's Documentation/driver-api/vfio.rst. */
+static char *
+find_neighbour_problem(LvpHost *host, const Function *function)
+{
+    g_autofree char *path = g_strdup_printf(GROUPS "/%s/devices", function->group);
+    g_autoptr(GError) error = NULL;
+    g_auto(GStrv) members = lvp_host_list(host, LVP_HOST_SYS, path, &error);
+    if (!members)
+        return g_strdup_printf("its IOMMU group cannot be read: %s", error->message);
+    for (guint i = 0; members[i]; i++) {
+        char driver[LVP_PCI_NAME_SIZE], text[LVP_HOST_VALUE_SIZE];
+        guint class_code = 0;
+        if (strcmp(members[i], function->address) == 0)
+            continue;
+        lvp_pci_read_driver(host, members[i], driver);
+        if (driver[0] == '\0' || strcmp(driver, "vfio-pci") == 0 ||
+            strcmp(driver, "pci-stub") == 0 || strcmp(driver, "pcieport") == 0)
+            continue;
+        if (lvp_pci_read_hex(host, members[i], "class", text, &class_code) &&
+            lvp_pci_is_bridge(class_code))
+            continue;
+        return g_strdup_printf("its neighbour %s in IOMMU group %s is bound to host driver %s: "
+                               "unbind that first, or move the card to another slot",
+                               members[i], function->group, driver);
+    }
+    return NULL;
+}
+
+static char *
+find_problem(const LvpPciDiscovery *self, const Function *function)
+{
+    if (function->group[0] == '\0') {
+        g_auto(GStrv) groups = lvp_host_list(self->host, LVP_HOST_SYS, GROUPS, NULL);
+        if (!groups || !groups[0])
+            return g_strdup("the IOMMU is off: switch on VT-d or AMD-Vi in the firmware and boot "
+                            "with intel_iommu=on or amd_iommu=on");
+        return g_strdup("it has no IOMMU group: the kernel cannot isolate it");
+    }
+    if (self->vfio_problem)
+        return g_strdup(self->vfio_problem);
+    return find_neighbour_problem(self->host, function);
+}
+
+static gboolean
+judge(Run *run, const Function *function, LvpUnit *unit, GError **error)
+{
+    const LvpPciDiscovery *self = run->discovery;
+    if (lvp_host_is_locked(self->host, function->address) ||
+        (function->driver[0] == '\0' && lvp_pci_is_leaving_vfio(self->host, function->address)))
+        lvp_unit_add_condition(unit, LVP_CONDITION_BLOCKED,
+                               "an operation on it has not returned from the kernel yet");
+    if (!run->host_use &&
+        !(run->host_use = lvp_pci_host_use_read(self->host, self->timeout_ms, error)))
+        return FALSE;
+    g_autofree char *use = lvp_pci_host_use_find(run->host_use, function->address,
+                                                 function->ids.class_code, function->driver);
+    if (use)
+        lvp_unit_add_condition(unit, LVP_CONDITION_HOST, use);
+    g_autofree char *problem = find_problem(self, function);
+    if (problem)
+        lvp_unit_set_unusable(unit, problem);
+    return TRUE;
+}
+
+static gboolean
+add_function(
+    Run *run, LvpSnapshot *snapshot, Function *function, const char *resource, GError **error)
+{
+    LvpHost *host = run->discovery->host;
+    function->node = read_node(host, function->address);
+    lvp_pci_read_driver(host, function->address, function->driver);
+    lvp_pci_read_group(host, function->address, function->group);
+    g_autofree char *identity = lvp_pci_make_identity(&function->ids);
+    LvpUnit *unit =
+        lvp_snapshot_add_unit(snapshot, resource, function->address, identity, function->node);
+    const struct {
+        const char *key, *value;
+    } attributes[] = {
+        {"driver", function->driver},
+        {"vendor", function->vendor},
+        {"device", function->device},
+        {"class", function->class},
+        {"subsystemVendor", function->subsystem_vendor},
+        {"subsystemDevice", function->subsystem_device},
+        {"revision", function->revision},
+        {"iommuGroup", function->group},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(attributes); i++)
+        if (attributes[i].value[0] != '\0')
+            lvp_unit_set_attribute(unit, attributes[i].key, attributes[i].value);
+    if (function->group[0] != '\0') {
+        char set[LVP_PCI_NAME_SIZE + 8];
+        g_snprintf(set, sizeof set, "iommu:%s", function->group);
+        lvp_unit_add_exclusion_set(unit, set);
+    }
+    return judge(run, function, unit, error);
+}
+
+gboolean
+lvp_pci_discover(const LvpPciDiscovery *self, LvpSnapshot *snapshot, GError **error)
+{
+    const GPtrArray *resources = self->file ? lvp_pci_devices_file_get_resources(self->file) : NULL;
+    for (guint i = 0; resources && i < resources->len; i++)
+        lvp_snapshot_add_pool(snapshot, g_ptr_array_index(resources, i));
+    if (!self->file && !self->all)
+        return TRUE;
+    g_autoptr(GError) missing = NULL;
+    g_auto(GStrv) addresses = lvp_host_list(self->host, LVP_HOST_SYS, LVP_PCI_DEVICES, &missing);
+    if (!addresses && g_error_matches(missing, LVP_ERROR, LVP_ERROR_NOT_FOUND))
+        return TRUE; /* a machine without PCI */
+    if (!addresses) {
+        g_propagate_error(error, g_steal_pointer(&missing));
+        return FALSE;
+    }
+    Run run = {self, NULL};
+    gboolean ok = TRUE;
+    for (guint i = 0; ok && addresses[i]; i++) {
+        const char *resource;
+        Function function = {.address = addresses[i]};
+        if (lvp_pci_is_address(addresses[i], strlen(addresses[i])) &&
+            read_until_match(self, &function, &resource))
+            ok = add_function(&run, snapshot, &function, resource, error);
+    }
+    lvp_pci_host_use_free(run.host_use);
+    return ok;
+}

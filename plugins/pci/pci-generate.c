@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The only user of libpci, and only of its names. */
+#include "pci-generate.h"
+
+#include "pci-discovery.h"
+
+#include <pci/pci.h>
+#include <string.h>
+
+typedef struct {
+    struct pci_access *names;
+    GString *text;
+} Writer;
+
+/* libpci's own handler ends the process without a word to us; for names there is nothing it could
+ * call it for but a lack of memory. */
+static G_GNUC_NORETURN void
+stop_on_error(char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_logv(G_LOG_DOMAIN, G_LOG_LEVEL_CRITICAL, format, arguments);
+    va_end(arguments);
+    abort();
+}
+
+static void
+stay_silent(char *format, ...)
+{
+    (void)format;
+}
+
+static guint
+get_number(const LvpUnit *unit, const char *key)
+{
+    return (guint)g_ascii_strtoull(lvp_unit_get_attribute(unit, key), NULL, 16);
+}
+
+static const char *
+get_type(guint class_code)
+{
+    static const struct {
+        guint code, shift;
+        const char *type;
+    } TYPES[] = {
+        {0x0108, 8, "nvme"},   {0x0c03, 8, "usb"},        {0x0403, 8, "audio"},
+        {0x01, 16, "storage"}, {0x02, 16, "nic"},         {0x03, 16, "gpu"},
+        {0x04, 16, "media"},   {0x0b, 16, "accelerator"}, {0x12, 16, "accelerator"},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(TYPES); i++)
+        if (class_code >> TYPES[i].shift == TYPES[i].code)
+            return TYPES[i].type;
+    return "pci";
+}
+
+/* A name from pci.ids in the characters that the file allows: "NVIDIA Corporation" -> "nvidia". */
+static char *
+make_name(const char *known, gboolean first_word_only, const char *fallback)
+{
+    g_autoptr(GString) name = g_string_new(NULL);
+    for (const char *c = known ? known : ""; *c && name->len < 40; c++) {
+        if (g_ascii_isalnum(*c))
+            g_string_append_c(name, g_ascii_tolower(*c));
+        else if (first_word_only && name->len > 0)
+            break;
+        else if (name->len > 0 && name->str[name->len - 1] != '-')
+            g_string_append_c(name, '-');
+    }
+    while (name->len > 0 && name->str[name->len - 1] == '-')
+        g_string_truncate(name, name->len - 1);
+    return name->len > 0 ? g_string_free(g_steal_pointer(&name), FALSE) : g_strdup(fallback);
+}
+
+/* Marketing names stand in brackets: "GA100GL [A30 PCIe]". */
+static const char *
+skip_to_bracket(const char *known)
+{
+    const char *bracket = known ? strchr(known, '[') : NULL;
+    return bracket ? bracket + 1 : known;
+}
+
+static void
+write_vendor(const Writer *writer, const LvpUnit *unit)
+{
+    char buffer[256];
+    guint vendor = get_number(unit, "vendor");
+    const char *known = pci_lookup_name(writer->names, buffer, sizeof buffer,
+                                        PCI_LOOKUP_VENDOR | PCI_LOOKUP_NO_NUMBERS, vendor);
+    g_autofree char *fallback = g_strdup_printf("v%04x", vendor);
+    g_autofree char *name = make_name(known, TRUE, fallback);
+    g_string_append_printf(writer->text, "  # %s\n  - id: \"%s\"\n    name: %s\n",
+                           known ? known : "not in pci.ids", lvp_unit_get_attribute(unit, "vendor"),
+                           name);
+}
+
+/* One entry for all functions of a device id: UNITS from FIRST on. USED: all of them are in use. */
+static void
+write_device(const Writer *writer, const GPtrArray *units, guint first, guint count, gboolean used)
+{
+    const LvpUnit *unit = g_ptr_array_index(units, first);
+    const char *mark = used ? "      # " : "      ";
+    char buffer[256];
+    guint vendor = get_number(unit, "vendor"), device = get_number(unit, "device");
+    const char *known = pci_lookup_name(writer->names, buffer, sizeof buffer,
+                                        PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_NUMBERS, vendor, device);
+    g_autofree char *fallback = g_strdup_printf("d%04x", device);
+    g_autofree char *name = make_name(skip_to_bracket(known), FALSE, fallback);
+    g_string_append_printf(writer->text, "      # %s\n", known ? known : "not in pci.ids");
+    for (guint i = first; i < first + count; i++) {
+        const LvpUnit *each = g_ptr_array_index(units, i);
+        const char *reason = lvp_unit_get_reason(each);
+        g_string_append_printf(writer->text, "      # %s: %s\n", lvp_unit_get_id(each),
+                               reason ? reason : "free");
+    }
+    g_string_append_printf(writer->text, "%s- id: \"%s\"\n%s  name: %s\n%s  type: %s\n", mark,
+                           lvp_unit_get_attribute(unit, "device"), mark, name, mark,
+                           get_type(get_number(unit, "class")));
+}
+
+static int
+compare_units(gconstpointer a, gconstpointer b)
+{
+    const LvpUnit *left = *(const LvpUnit *const *)a, *right = *(const LvpUnit *const *)b;
+    int vendors =
+        strcmp(lvp_unit_get_attribute(left, "vendor"), lvp_unit_get_attribute(right, "vendor"));
+    int devices =
+        strcmp(lvp_unit_get_attribute(left, "device"), lvp_unit_get_attribute(right, "device"));
+    return vendors   ? vendors
+           : devices ? devices
+                     : strcmp(lvp_unit_get_id(left), lvp_unit_get_id(right));
+}
+
+/* Units from FIRST on that share the attributes up to KEY. */
+static guint
+count_same(const GPtrArray *units, guint first, const char *key)
+{
+    guint count = 1;
+    const LvpUnit *unit = g_ptr_array_index(units, first);
+    while (first + count < units->len) {
+        const LvpUnit *next = g_ptr_array_index(units, first + count);
+        if (strcmp(lvp_unit_get_attribute(unit, "vendor"),
+                   lvp_unit_get_attribute(next, "vendor")) != 0 ||
+            strcmp(lvp_unit_get_attribute(unit, key), lvp_unit_get_attribute(next, key)) != 0)
+            break;
+        count++;
+    }
+    return count;
+}
+
+static gboolean
+is_used(const GPtrArray *units, guint first, guint count)
+{
+    for (guint i = first; i < first + count; i++) {
+        const LvpUnit *unit = g_ptr_array_index(units, i);
+        if (!lvp_unit_has_condition(unit, LVP_CONDITION_HOST))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* "devices:" of a vendor of whom all is in use needs a value: an empty list. */
+static void
+write_vendor_devices(const Writer *writer, const GPtrArray *units, guint first, guint count)
+{
+    gboolean all_used = TRUE;
+    for (guint i = first; i < first + count; i += count_same(units, i, "device"))
+        all_used = all_used && is_used(units, i, count_same(units, i, "device"));
+    g_string_append(writer->text, all_used ? "    devices: []\n" : "    devices:\n");
+    for (guint i = first; i < first + count;) {
+        guint same = count_same(units, i, "device");
+        write_device(writer, units, i, same, is_used(units, i, same));
+        i += same;
+    }
+}
+
+static const char HEADER[] =
+    "# The PCI devices of this host that libvirt-provider may give to machines.\n"
+    "# Written by `lpctl pci-devices generate`: look through it and remove what must stay with\n"
+    "# the host. What the host uses now is commented out; the provider never offers it anyway.\n"
+    "# An entry is offered to machine classes as type.vendor/name, such as gpu.nvidia/a30.\n"
+    "# Check the file with: lpctl pci-devices check FILE\n";
+
+char *
+lvp_pci_generate(LvpHost *host, guint timeout_ms, GError **error)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    LvpPciDiscovery discovery = {.host = host, .all = TRUE, .timeout_ms = timeout_ms};
+    if (!lvp_pci_discover(&discovery, snapshot, error))
+        return NULL;
+    g_autoptr(GPtrArray) units = g_ptr_array_new();
+    for (guint i = 0; i < lvp_snapshot_get_n_units(snapshot); i++)
+        g_ptr_array_add(units, (gpointer)(gsize)lvp_snapshot_get_unit(snapshot, i));
+    g_ptr_array_sort(units, compare_units);
+    Writer writer = {pci_alloc(), g_string_new(HEADER)};
+    writer.names->error = stop_on_error;
+    writer.names->warning = stay_silent;
+    writer.names->debug = stay_silent;
+    g_string_append(writer.text, units->len > 0 ? "vendors:\n" : "vendors: []\n");
+    for (guint i = 0; i < units->len;) {
+        guint same = count_same(units, i, "vendor");
+        write_vendor(&writer, g_ptr_array_index(units, i));
+        write_vendor_devices(&writer, units, i, same);
+        i += same;
+    }
+    pci_cleanup(writer.names);
+    return g_string_free(writer.text, FALSE);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the host itself uses: mounted disks, swap, block devices with holders, network interfaces
+ * that are up, the boot display. Found from the side of the block device and the interface, so that
+ * it does not matter through how many layers they hang below the function. */
+#pragma once
+
+#include "pci-scan.h"
+
+typedef struct LvpPciHostUse LvpPciHostUse;
+
+/* One look at the host; the picture is constant afterwards. */
+LvpPciHostUse *lvp_pci_host_use_read(LvpHost *host, guint timeout_ms, GError **error);
+void lvp_pci_host_use_free(LvpPciHostUse *self);
+
+/* Why the host needs the function at ADDRESS: "nvme0n1p2 is mounted on /"; NULL if it does not.
+ * Opens its block devices with O_EXCL to see uses in other mount namespaces. g_free(). */
+char *lvp_pci_host_use_find(LvpPciHostUse *self,
+                            const char *address,
+                            guint class_code,
+                            const char *driver);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpPciHostUse, lvp_pci_host_use_free)

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pci-scan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static guint
+count_hex(const char *text)
+{
+    guint count = 0;
+    while (g_ascii_isdigit(text[count]) || (text[count] >= 'a' && text[count] <= 'f'))
+        count++;
+    return count;
+}
+
+gboolean
+lvp_pci_is_address(const char *text, gsize length)
+{
+    if (length < strlen("0000:00:00.0") || length >= LVP_PCI_ADDRESS_SIZE)
+        return FALSE;
+    guint domain = count_hex(text);
+    const char *rest = text + domain;
+    return domain >= 4 && domain <= 8 && length == domain + strlen(":00:00.0") && rest[0] == ':' &&
+           count_hex(rest + 1) == 2 && rest[3] == ':' && count_hex(rest + 4) == 2 &&
+           rest[6] == '.' && rest[7] >= '0' && rest[7] <= '7';
+}
+
+gboolean
+lvp_pci_parse_address(const char *text, LvpPciAddress *ret_address)
+{
+    if (!lvp_pci_is_address(text, strlen(text)))
+        return FALSE;
+    LvpPciAddress address;
+    if (sscanf(text, "%8x:%2x:%2x.%1x", &address.domain, &address.bus, &address.slot,
+               &address.function) != 4 ||
+        address.slot > 0x1f)
+        return FALSE;
+    *ret_address = address;
+    return TRUE;
+}
+
+const char *
+lvp_pci_path(char path[LVP_PCI_PATH_SIZE], const char *address, const char *attribute)
+{
+    char *end = stpcpy(path, LVP_PCI_DEVICES "/");
+    end = stpncpy(end, address, LVP_PCI_ADDRESS_SIZE);
+    *end++ = '/';
+    g_strlcpy(end, attribute, LVP_PCI_PATH_SIZE - (gsize)(end - path));
+    return path;
+}
+
+gboolean
+lvp_pci_read_hex(LvpHost *host,
+                 const char *address,
+                 const char *attribute,
+                 char text[LVP_HOST_VALUE_SIZE],
+                 guint *ret_value)
+{
+    char path[LVP_PCI_PATH_SIZE];
+    lvp_pci_path(path, address, attribute);
+    gssize length = lvp_host_read_value(host, LVP_HOST_SYS, path, text, LVP_HOST_VALUE_SIZE);
+    if (length < 3 || text[0] != '0' || text[1] != 'x')
+        return FALSE;
+    char *end = NULL;
+    guint64 value = g_ascii_strtoull(text + 2, &end, 16);
+    if (*end != '\0' || !g_ascii_isxdigit(text[2]) || value > G_MAXUINT32)
+        return FALSE;
+    *ret_value = (guint)value;
+    return TRUE;
+}
+
+gboolean
+lvp_pci_read_ids(LvpHost *host, const char *address, LvpPciIds *ids)
+{
+    char text[LVP_HOST_VALUE_SIZE];
+    return lvp_pci_read_hex(host, address, "vendor", text, &ids->vendor) &&
+           lvp_pci_read_hex(host, address, "device", text, &ids->device) &&
+           lvp_pci_read_hex(host, address, "class", text, &ids->class_code) &&
+           lvp_pci_read_hex(host, address, "subsystem_vendor", text, &ids->subsystem_vendor) &&
+           lvp_pci_read_hex(host, address, "subsystem_device", text, &ids->subsystem_device) &&
+           lvp_pci_read_hex(host, address, "revision", text, &ids->revision);
+}
+
+char *
+lvp_pci_make_identity(const LvpPciIds *ids)
+{
+    return g_strdup_printf("%04x:%04x:%04x:%04x:%02x:%06x", ids->vendor, ids->device,
+                           ids->subsystem_vendor, ids->subsystem_device, ids->revision,
+                           ids->class_code);
+}
+
+void
+lvp_pci_read_driver(LvpHost *host, const char *address, char driver[LVP_PCI_NAME_SIZE])
+{
+    char path[LVP_PCI_PATH_SIZE];
+    lvp_pci_path(path, address, "driver");
+    lvp_host_read_link_name(host, LVP_HOST_SYS, path, driver, LVP_PCI_NAME_SIZE);
+}
+
+void
+lvp_pci_read_group(LvpHost *host, const char *address, char group[LVP_PCI_NAME_SIZE])
+{
+    char path[LVP_PCI_PATH_SIZE];
+    lvp_pci_path(path, address, "iommu_group");
+    lvp_host_read_link_name(host, LVP_HOST_SYS, path, group, LVP_PCI_NAME_SIZE);
+}
+
+gboolean
+lvp_pci_is_leaving_vfio(LvpHost *host, const char *address)
+{
+    char path[LVP_PCI_PATH_SIZE];
+    return lvp_host_exists(host, LVP_HOST_SYS, lvp_pci_path(path, address, "vfio-dev"));
+}

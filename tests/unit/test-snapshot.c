@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "snapshot.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static const LvpSnapshotAmount *
+get_amount(const LvpSnapshot *snapshot, guint index)
+{
+    cr_assert_lt(index, snapshot->amounts->len);
+    return &g_array_index(snapshot->amounts, LvpSnapshotAmount, index);
+}
+
+static LvpUnit *
+add_unit(LvpSnapshot *snapshot)
+{
+    return lvp_snapshot_add_unit(snapshot, "gpu.nvidia/a100", "0000:3b:00.0", "10de:20b7", 0);
+}
+
+/* ---- amounts ---- */
+
+Test(snapshot, amounts_of_one_node_add_up)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    lvp_snapshot_add_amount(snapshot, "cpu", 0, 1000);
+    lvp_snapshot_add_amount(snapshot, "cpu", 0, 3000);
+    cr_assert_eq(snapshot->amounts->len, 1);
+    cr_assert_eq(get_amount(snapshot, 0)->amount, 4000);
+}
+
+Test(snapshot, nodes_and_resources_are_kept_apart)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    lvp_snapshot_add_amount(snapshot, "cpu", 0, 1);
+    lvp_snapshot_add_amount(snapshot, "cpu", 1, 2);
+    lvp_snapshot_add_amount(snapshot, "memory", 1, 3);
+    lvp_snapshot_add_amount(snapshot, "cpu", LVP_NODE_NONE, 4);
+    cr_assert_eq(snapshot->amounts->len, 4);
+    cr_assert_eq(get_amount(snapshot, 1)->amount, 2);
+    cr_assert_eq(get_amount(snapshot, 3)->node, LVP_NODE_NONE);
+}
+
+Test(snapshot, amount_saturates_instead_of_wrapping)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    lvp_snapshot_add_amount(snapshot, "memory", 0, G_MAXINT64 - 1);
+    lvp_snapshot_add_amount(snapshot, "memory", 0, 1);
+    cr_assert_eq(get_amount(snapshot, 0)->amount, G_MAXINT64);
+    lvp_snapshot_add_amount(snapshot, "memory", 0, G_MAXINT64);
+    cr_assert_eq(get_amount(snapshot, 0)->amount, G_MAXINT64);
+}
+
+Test(snapshot, resource_with_nothing_of_it_stays_listed)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    lvp_snapshot_add_amount(snapshot, "hugepages", 0, 0);
+    cr_assert_eq(get_amount(snapshot, 0)->amount, 0);
+}
+
+/* ---- pools and units ---- */
+
+Test(snapshot, pool_is_listed_once)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    lvp_snapshot_add_pool(snapshot, "gpu.nvidia/a100");
+    lvp_snapshot_add_pool(snapshot, "gpu.nvidia/a30");
+    lvp_snapshot_add_pool(snapshot, "gpu.nvidia/a100");
+    cr_assert_eq(snapshot->pools->len, 2);
+}
+
+Test(snapshot, all_texts_are_copied)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    char text[] = "original";
+    lvp_snapshot_add_pool(snapshot, text);
+    lvp_snapshot_add_amount(snapshot, text, 0, 1);
+    LvpUnit *unit = lvp_snapshot_add_unit(snapshot, text, text, text, 0);
+    lvp_unit_add_exclusion_set(unit, text);
+    lvp_unit_set_attribute(unit, "driver", text);
+    lvp_unit_set_unusable(unit, text);
+    memset(text, 'x', strlen(text));
+    cr_assert_str_eq(g_ptr_array_index(snapshot->pools, 0), "original");
+    cr_assert_str_eq(get_amount(snapshot, 0)->resource, "original");
+    cr_assert_str_eq(unit->resource, "original");
+    cr_assert_str_eq(unit->id, "original");
+    cr_assert_str_eq(unit->identity, "original");
+    cr_assert_str_eq(unit->reason, "original");
+    cr_assert_str_eq(g_array_index(unit->sets, char *, 0), "original");
+    cr_assert_str_eq(g_array_index(unit->attributes, LvpAttribute, 0).value, "original");
+}
+
+Test(snapshot, unit_stays_in_place_while_thousands_follow)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    LvpUnit *first = add_unit(snapshot);
+    for (guint i = 0; i < 5000; i++) {
+        g_autofree char *id = g_strdup_printf("0000:%04x", i);
+        lvp_snapshot_add_unit(snapshot, "nic.intel/x710", id, "8086:1572", 1);
+    }
+    cr_assert_eq(g_ptr_array_index(snapshot->units, 0), first);
+    cr_assert_str_eq(first->id, "0000:3b:00.0");
+    const LvpUnit *last = g_ptr_array_index(snapshot->units, 5000);
+    cr_assert_str_eq(last->id, "0000:1387");
+}
+
+Test(snapshot, new_unit_is_free_of_everything)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    const LvpUnit *unit = add_unit(snapshot);
+    cr_assert_eq(unit->conditions, 0);
+    cr_assert_not(unit->unusable);
+    cr_assert_null(unit->reason);
+    cr_assert_null(unit->sets);
+    cr_assert_null(unit->attributes);
+}
+
+Test(snapshot, unit_may_be_of_no_resource_and_no_node)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    const LvpUnit *unit = lvp_snapshot_add_unit(snapshot, NULL, "id", "identity", LVP_NODE_NONE);
+    cr_assert_null(unit->resource);
+    cr_assert_eq(unit->node, LVP_NODE_NONE);
+}
+
+Test(snapshot, unit_may_be_in_many_exclusion_sets)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    LvpUnit *unit = add_unit(snapshot);
+    lvp_unit_add_exclusion_set(unit, "iommu:27");
+    lvp_unit_add_exclusion_set(unit, "pf:0000:3b:00.0");
+    cr_assert_eq(unit->sets->len, 2);
+    cr_assert_str_eq(g_array_index(unit->sets, char *, 1), "pf:0000:3b:00.0");
+}
+
+/* ---- conditions and reasons ---- */
+
+Test(snapshot, conditions_lie_on_top_of_each_other)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    LvpUnit *unit = add_unit(snapshot);
+    lvp_unit_add_condition(unit, LVP_CONDITION_HOST, "mounted");
+    lvp_unit_add_condition(unit, LVP_CONDITION_BLOCKED, "blocked");
+    cr_assert_eq(unit->conditions, (guint)(LVP_CONDITION_HOST | LVP_CONDITION_BLOCKED));
+}
+
+Test(snapshot, first_reason_stays)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    LvpUnit *unit = add_unit(snapshot);
+    lvp_unit_add_condition(unit, LVP_CONDITION_HOST, "mounted at /srv");
+    lvp_unit_set_unusable(unit, "no IOMMU group");
+    cr_assert(unit->unusable);
+    cr_assert_str_eq(unit->reason, "mounted at /srv");
+}
+
+Test(snapshot, free_accepts_null) { lvp_snapshot_free(NULL); }

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2119,SC2120 # callers in other files give the arguments
+# Sourced by the scenarios, which testbed.py runs in the VM as: SCENARIO BUILD_ROOT. Each of them is one boot.
+# Here: a libvirt host in the VM, PCI devices, the provider, and TAP.
+
+SCENARIOS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+BUILD=${1:?usage: $0 BUILD_ROOT}
+PATH=$BUILD/core:$PATH
+SOURCES=/usr/lib/libvirt-provider/sources
+PROVIDER_LOG=/out/provider.log
+PROVIDER_PID=
+
+# --- waiting -----------------------------------------------------------------------------------------
+
+# eventually SECONDS COMMAND...: repeats the command until it succeeds, at most that long.
+eventually() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $deadline ] || return 1
+        sleep 0.2
+    done
+}
+
+# --- what a libvirt host has -------------------------------------------------------------------------
+
+start_udev() {
+    local udevd
+    for udevd in /usr/lib/systemd/systemd-udevd /usr/bin/udevadm; do [ -x $udevd ] && break; done
+    mkdir -p /run/udev
+    (exec -a systemd-udevd $udevd --daemon) >/dev/null 2>&1
+    udevadm trigger --type=subsystems --action=add
+    udevadm trigger --type=devices --action=add
+    udevadm settle -t 60
+}
+
+start_dbus() {
+    [ -S /run/dbus/system_bus_socket ] && return
+    mkdir -p /run/dbus
+    dbus-daemon --system --fork --nopidfile
+}
+
+libvirt_answers() { virsh -q uri; }
+
+start_libvirtd() {
+    export LIBVIRT_DEFAULT_URI=qemu:///system
+    start_dbus
+    modprobe vfio-pci
+    pidof -q virtlogd || virtlogd -d
+    libvirtd -d
+    eventually 60 libvirt_answers
+}
+
+kill_libvirtd() {
+    kill -9 "$(cat /run/libvirtd.pid)"
+    rm -f /run/libvirtd.pid
+}
+
+# --- PCI devices and domains -------------------------------------------------------------------------
+
+# find_pci VENDOR DEVICE [N]: the N-th address with these ids, counted from 0.
+find_pci() {
+    local folder vendor device count=0
+    for folder in /sys/bus/pci/devices/*; do
+        read -r vendor <"$folder/vendor" && read -r device <"$folder/device"
+        [ "$vendor $device" = "0x$1 0x$2" ] || continue
+        [ "$count" = "${3:-0}" ] && echo "${folder##*/}" && return
+        count=$((count + 1))
+    done
+    return 1
+}
+
+# The testbed's devices by the names that testbed.py gives them.
+# shellcheck disable=SC2034 # each scenario uses some
+find_devices() {
+    nic1=$(find_pci 8086 10d3 0) nic2=$(find_pci 8086 10d3 1) nic5=$(find_pci 8086 10d3 3)
+    nic3=$(find_pci 8086 100e 0) nic4=$(find_pci 8086 100e 1)
+    fn0=$(find_pci 8086 10d3 2) fn1=${fn0%.0}.1
+    nvme1=$(find_pci 1b36 0010 0) nvmepf=$(find_pci 1b36 0010 1)
+    hda=$(find_pci 8086 2668) edu=$(find_pci 1234 11e8)
+}
+
+link_name() { local target; target=$(readlink "$1") && basename "$target"; }
+driver_of() { link_name "/sys/bus/pci/devices/$1/driver"; }
+group_of() { link_name "/sys/bus/pci/devices/$1/iommu_group"; }
+override_of() { cat "/sys/bus/pci/devices/$1/driver_override"; }
+interface_of() { ls "/sys/bus/pci/devices/$1/net"; }
+
+domain_state() { virsh -q domstate "$1" 2>&1; }
+qemu_pid() { cat "/run/libvirt/qemu/$1.pid"; }
+
+# qemu_holds DOMAIN ADDRESS: the domain's QEMU has the device's VFIO group open.
+qemu_holds() {
+    [ -n "$(find "/proc/$(qemu_pid "$1")/fd" -lname "/dev/vfio/$(group_of "$2")")" ]
+}
+
+# --- the provider ------------------------------------------------------------------------------------
+
+# provider_start [FLAG...]: starts the provider from the build tree and waits until it answers. Its sources are
+# copied, because it takes modules only from folders that nobody but root can write, which a clone may not be in.
+provider_start() {
+    install -D -t $SOURCES "$BUILD"/plugins/*.so
+    libvirt-provider --source-dir=$SOURCES --resource-manager-sources=cpu,memory,pci \
+        --resource-manager-pci-devices-file="$SCENARIOS/pci_devices.yaml" \
+        --supported-machine-classes="$SCENARIOS/machine-classes.yaml" "$@" >>$PROVIDER_LOG 2>&1 &
+    PROVIDER_PID=$!
+    eventually 60 provider_answers_or_ended && provider_is_there
+}
+
+provider_is_there() { kill -0 "$PROVIDER_PID" 2>/dev/null; }
+provider_answers_or_ended() { lpctl status || ! provider_is_there; }
+
+# provider_stop [SIGNAL]: ends the provider and waits until it is gone; returns its exit status.
+provider_stop() {
+    kill -s "${1:-TERM}" "$PROVIDER_PID"
+    wait "$PROVIDER_PID" 2>/dev/null
+}
+
+# device ADDRESS FIELD, machine NAME FIELD, class NAME FIELD: one field of the JSON (a jq path).
+device() { lpctl device list --all -o json | jq -r --arg id "$1" ".devices[] | select(.id == \$id) | $2"; }
+machine() { lpctl machine list -o json | jq -r --arg name "$1" ".machines[] | select(.name == \$name) | $2"; }
+class() { lpctl class list -o json | jq -r --arg name "$1" ".classes[] | select(.name == \$name) | $2"; }
+
+device_is_free() { [ "$(device "$1" '[.state] + .conditions | join(" ")')" = free ]; }
+machine_is() { [ "$(machine "$1" .state)" = "$2" ]; }
+
+# --- TAP ---------------------------------------------------------------------------------------------
+
+tap_count=0
+tap_failed=0
+
+say() { echo "# [$(cut -d' ' -f1 /proc/uptime)s] $*"; }
+
+# check NAME COMMAND...: one test, passed if the command succeeds; its output is shown if it does not.
+check() {
+    local name=$1 verdict=ok
+    shift
+    "$@" >/run/check.output 2>&1 || verdict="not ok"
+    tap_count=$((tap_count + 1))
+    echo "$verdict $tap_count - $name"
+    [ "$verdict" = ok ] && return
+    tap_failed=$((tap_failed + 1))
+    [ -s /run/check.output ] || echo "failed: $*" >/run/check.output
+    sed 's/^/#   /' /run/check.output
+}
+
+equal() {
+    [ "$1" = "$2" ] && return
+    diff -U0 <(echo "$1") <(echo "$2") | sed '1,2d; /^@@/d; s/^-/got:  /; s/^+/want: /'
+    return 1
+}
+# shellcheck disable=SC2053 # $2 is a pattern
+matches() { [[ $1 == $2 ]] || { printf 'got:  %s\nwant: %s\n' "$1" "$2" && false; }; }
+
+# is NAME GOT WANT; like NAME GOT PATTERN
+is() { check "$1" equal "$2" "$3"; }
+like() { check "$1" matches "$2" "$3"; }
+
+# refused NAME STATUS PATTERN COMMAND...: the command must fail with this exit status and such a message.
+refused() {
+    local name=$1 want=$2 pattern=$3 output status=0
+    shift 3
+    output=$("$@" 2>&1 >/dev/null) || status=$?
+    like "$name" "exit $status: $output" "exit $want: $pattern"
+}
+
+# is_running NAME ADDRESS...: the machine runs, and its QEMU holds each of these devices.
+is_running() {
+    local name=$1 address
+    shift
+    is "$name is running, says the provider" "$(machine "$name" .state)" running
+    is "$name is running, says libvirt" "$(domain_state "$name")" running
+    for address; do
+        is "$address is on vfio-pci" "$(driver_of "$address")" vfio-pci
+        check "the QEMU of $name has $address open" qemu_holds "$name" "$address"
+    done
+}
+
+# is_back ADDRESS DRIVER: the device is as it was before the provider took it ("" for no driver).
+is_back() {
+    is "$1 is on its driver (${2:-none})" "$(driver_of "$1")" "$2"
+    is "$1 has no driver_override" "$(override_of "$1")" "(null)"
+}
+
+# Ends the scenario; the provider's log goes along where something failed.
+finish() {
+    [ -z "$PROVIDER_PID" ] || provider_stop
+    [ $tap_failed = 0 ] || [ -z "$PROVIDER_PID" ] || show_provider_log
+    echo "1..$tap_count"
+    exit $((tap_failed > 0))
+}
+
+show_provider_log() { tail -n 60 $PROVIDER_LOG | sed 's/^/# provider: /'; }
+
+give_up() { echo "Bail out! $*" && exit 1; }
+
+# begin: the host as every scenario wants it.
+begin() {
+    say booted
+    start_udev
+    find_devices
+    say devices are there
+    start_libvirtd || give_up "libvirtd does not answer"
+    say libvirtd answers
+}
+
+# begin_provider: the same with a provider.
+begin_provider() {
+    begin
+    provider_start || { show_provider_log && give_up "the provider does not answer"; }
+    say the provider answers
+}

@@ -1,0 +1,323 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Boots a throw-away VM with an emulated IOMMU and real PCI devices, and runs one program in it as root.
+
+The guest sees this machine's root file system read-only with an overlay in memory, so whatever is
+installed or built here runs there unchanged; nothing that the program does reaches this machine, except
+what it writes under /out, which is --out here. No image is built, no network and no KVM is needed.
+
+  testbed.py [--timeout S] [--out DIR] [--bare] [--tap] [--memory MB] -- PROGRAM [ARG ...]
+
+The program's output is this one's, the kernel's messages go to console.log in --out. Exit status: the
+program's own; 124 on a time-out; 125 where the VM could not run it.
+
+A line of the program that ends with one of these is a request to the testbed:
+  @@MON COMMAND   is given to QEMU's monitor, e.g. '@@MON device_del nic1' pulls a card
+  @@REBOOT        the program is started again in a fresh kernel when it ends, with STAGE=1, 2, ... (the
+                  overlay is lost; what must survive a reboot belongs under /out)
+
+Devices (id: what):
+  nic1 nic2 nic5  e1000e 8086:10d3, each alone in its IOMMU group, nic5 on NUMA node 1
+  nic3 nic4       e1000 8086:100e behind one conventional bridge: ONE shared IOMMU group
+  fn0 fn1         two functions of one slot (e1000e + virtio-rng), a stand-in for a GPU and its audio function
+  nvme1           NVMe 1b36:0010 with an empty 64 MiB disk
+  nvmepf          NVMe 1b36:0010 with SR-IOV, up to 2 VFs, its 64 MiB disk under an NVMe subsystem (multipath)
+  hda             8086:2668 (no reset method)
+  edu             1234:11e8 (no driver, no reset method)
+"""
+import argparse
+import glob
+import gzip
+import lzma
+import os
+import re
+import select
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+# Program: the Debian package that has it.
+PACKAGES = {
+    "busybox": "busybox-static",
+    "modprobe": "kmod",
+    "qemu-system-x86_64": "qemu-system-x86",
+    "setpriv": "util-linux",
+}
+
+# What the first program in the VM needs to reach the root file system.
+BOOT_MODULES = ["virtio_pci", "9pnet_virtio", "9p", "overlay"]
+# What tells a full kernel from one for clouds, which has no drivers for cards.
+CARD_MODULES = ["vfio-pci", "e1000e", "nvme"]
+
+# A line of the guest: its text, and what it asks for.
+REQUEST = re.compile(r"(.*?)(?:@@(MON|REBOOT|RC)\b ?(.*))?$")
+
+NODE1_MB = 512
+DISKS = {"nvme1.img": 64 << 20, "nvme2.img": 64 << 20}
+TOPOLOGY = """
+-object memory-backend-ram,id=m0,size={node0}M -object memory-backend-ram,id=m1,size={node1}M
+-numa node,nodeid=0,memdev=m0,cpus=0 -numa node,nodeid=1,memdev=m1,cpus=1
+-device pcie-root-port,id=rp1,chassis=1,slot=1 -device pcie-root-port,id=rp2,chassis=2,slot=2
+-device pcie-root-port,id=rp3,chassis=3,slot=3 -device pcie-root-port,id=rp4,chassis=4,slot=4
+-device pcie-root-port,id=rp5,chassis=5,slot=5 -device pcie-root-port,id=rp6,chassis=6,slot=6
+-netdev user,id=n1 -device e1000e,netdev=n1,bus=rp1,id=nic1
+-netdev user,id=n2 -device e1000e,netdev=n2,bus=rp2,id=nic2
+-drive file=nvme1.img,if=none,id=d1,format=raw -device nvme,drive=d1,serial=nvme1,bus=rp3,id=nvme1
+-device pcie-pci-bridge,id=ppb,bus=rp4
+-netdev user,id=n3 -device e1000,netdev=n3,bus=ppb,addr=1,id=nic3
+-netdev user,id=n4 -device e1000,netdev=n4,bus=ppb,addr=2,id=nic4
+-device nvme-subsys,id=ss0
+-device nvme,id=nvmepf,serial=nvmepf,subsys=ss0,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2,bus=rp5
+-drive file=nvme2.img,if=none,id=d2,format=raw -device nvme-ns,drive=d2,bus=nvmepf,nsid=1,shared=on
+-netdev user,id=n6 -device e1000e,netdev=n6,bus=rp6,id=fn0,multifunction=on,addr=0.0
+-device virtio-rng-pci,bus=rp6,id=fn1,addr=0.1
+-device pxb-pcie,id=pxb1,bus_nr=64,numa_node=1,bus=pcie.0
+-device pcie-root-port,id=rp64,bus=pxb1,chassis=64,slot=64
+-netdev user,id=n5 -device e1000e,netdev=n5,bus=rp64,id=nic5
+-device intel-hda,bus=pcie.0,id=hda -device edu,bus=pcie.0,id=edu
+"""
+
+
+class TestbedError(Exception):
+    """The VM cannot be run; the text says why and what to do."""
+
+
+def find_program(name):
+    """Path of a program, or an error that names its package."""
+    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if not path:
+        raise TestbedError(f"{name} is missing: apt-get install {PACKAGES[name]}")
+    return path
+
+
+def find_static_busybox():
+    """A busybox that runs where no C library is."""
+    path = find_program("busybox")
+    if b"/ld-linux" in read_file(path):
+        raise TestbedError(f"{path} is not static: apt-get install busybox-static")
+    return path
+
+
+def read_file(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def module_files(version, module):
+    """Files of a module and of those it needs, in the order of loading; None where the kernel lacks it."""
+    shown = subprocess.run([find_program("modprobe"), "--show-depends", "-S", version, module],
+                           capture_output=True, text=True)
+    lines = [line.split() for line in shown.stdout.splitlines()]
+    return [words[1] for words in lines if words[:1] == ["insmod"]] if shown.returncode == 0 else None
+
+
+def find_kernel():
+    """(image, version) of the newest installed kernel that has the drivers of the cards."""
+    def by_number(path):
+        return [int(word) if word.isdigit() else word for word in re.split(r"(\d+)", path)]
+
+    for folder in sorted(glob.glob("/lib/modules/*"), key=by_number, reverse=True):
+        version = os.path.basename(folder)
+        images = [image for image in (f"/boot/vmlinuz-{version}", f"{folder}/vmlinuz") if os.path.exists(image)]
+        if images and all(module_files(version, m) is not None for m in BOOT_MODULES + CARD_MODULES):
+            if not os.access(images[0], os.R_OK):
+                raise TestbedError(f"{images[0]} is not readable: run as root")
+            return images[0], version
+    raise TestbedError("no kernel with drivers for PCI cards in /boot: apt-get install linux-image-amd64")
+
+
+def newc_archive(files):
+    """A cpio archive as the kernel takes it; files: name -> (mode, bytes), folders before their files.
+
+    Format: Documentation/driver-api/early-userspace/buffer-format.rst of the kernel."""
+    archive = b""
+    for number, (name, (mode, data)) in enumerate({**files, "TRAILER!!!": (0, b"")}.items(), start=1):
+        fields = [number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
+        header = b"070701" + b"".join(b"%08X" % field for field in fields)
+        for part in (header + name.encode() + b"\0", data):
+            archive += part + b"\0" * (-len(part) % 4)
+    return archive
+
+
+def build_initramfs(version, job, folders):
+    """The first root file system: busybox, the modules to reach the real one, and what to start there."""
+    def unpacked(path):
+        unpack = {".xz": lzma.decompress, ".gz": gzip.decompress}.get(os.path.splitext(path)[1], bytes)
+        return unpack(read_file(path))
+
+    modules = dict.fromkeys(path for name in BOOT_MODULES for path in module_files(version, name))
+    folder, plain, program = 0o040755, 0o100644, 0o100755
+    files = {name: (folder, b"") for name in ("bin", "modules")}
+    files["bin/busybox"] = (program, read_file(find_static_busybox()))
+    files["init"] = (program, read_file(f"{HERE}/guest-init.sh"))
+    files["start"] = (program, read_file(f"{HERE}/guest-start.sh"))
+    files["job"] = (plain, job.encode())
+    files["folders"] = (plain, "".join(f"{path}\n" for path in folders).encode())
+    for number, path in enumerate(modules):
+        files[f"modules/{number:02}.ko"] = (plain, unpacked(path))
+    return newc_archive(files)
+
+
+def job_text(program, stage):
+    """The shell lines that guest-start.sh reads: where it starts, what, and as which stage."""
+    return f"export STAGE={stage}\ncd {shlex.quote(os.getcwd())}\nset -- {shlex.join(program)}\n"
+
+
+def needed_folders(program):
+    """Folders that the program surely reads: the guest binds those that its own /run, /var/... would cover."""
+    paths = [os.getcwd()] + [word for word in program if word.startswith("/") and os.path.exists(word)]
+    return list(dict.fromkeys(p if os.path.isdir(p) else os.path.dirname(p) for p in paths))
+
+
+def qemu_command(args, work, image):
+    """The command line of one boot; relative paths in it are in the folder `work`."""
+    def escaped(path):
+        return path.replace(",", ",,")
+
+    topology = "" if args.bare else TOPOLOGY.format(node0=args.memory - NODE1_MB, node1=NODE1_MB)
+    # setpriv: the VM ends with this process even where that one has no chance to say so.
+    return [
+        find_program("setpriv"), "--pdeathsig", "KILL", find_program("qemu-system-x86_64"),
+        "-M", "q35,kernel-irqchip=split", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
+        "-m", str(args.memory), "-nodefaults", "-display", "none", "-no-reboot",
+        "-device", "intel-iommu,intremap=on,caching-mode=on",
+        "-chardev", f"file,id=console,append=on,path={escaped(args.out)}/console.log",
+        "-serial", "chardev:console", "-serial", "stdio", "-monitor", "unix:monitor,server,nowait",
+        "-kernel", image, "-initrd", os.path.join(work, "initramfs"),
+        "-append", f"console=ttyS0 intel_iommu=on quiet panic=-1 {args.kernel_args}",
+        "-virtfs", "local,path=/,mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap",
+        "-virtfs", f"local,path={escaped(args.out)},mount_tag=out,security_model=none,multidevs=remap",
+    ] + topology.split()
+
+
+def ask_monitor(path, command):
+    """Gives one command to QEMU's monitor and prints what it answers."""
+    def answer(link):
+        text = b""
+        while not text.endswith(b"(qemu) "):
+            piece = link.recv(4096)
+            if not piece:
+                break
+            text += piece
+        return re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text.decode(errors="replace"))
+
+    try:
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(5)
+            link.connect(path)
+            answer(link)
+            link.sendall(command.encode() + b"\n")
+            lines = answer(link).splitlines()[1:-1]  # without the echo and the next prompt
+        print(f"# monitor: {command}: " + " | ".join(line.strip() for line in lines), flush=True)
+    except OSError as error:
+        print(f"# monitor: {command}: failed: {error}", flush=True)
+
+
+def output_lines(vm, deadline):
+    """Lines of the guest's output until the VM ends; TimeoutError at the deadline."""
+    pending = b""
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        if not select.select([vm.stdout], [], [], left)[0]:
+            continue
+        data = os.read(vm.stdout.fileno(), 65536)
+        if not data:
+            return
+        *lines, pending = (pending + data).split(b"\n")
+        for line in lines:
+            yield line.decode(errors="replace").rstrip("\r")
+
+
+def show(line, tap):
+    """Prints one line of the program; in TAP what is not of it becomes a comment."""
+    if tap and not re.match(r"(not )?ok\b|1\.\.\d|Bail out!|#|TAP version", line):
+        line = f"# {line}"
+    print(line, flush=True)
+
+
+def boot(args, work, stage, deadline):
+    """Runs one boot; returns (exit status or None, whether a reboot was asked for)."""
+    image, version = find_kernel()
+    with open(os.path.join(work, "initramfs"), "wb") as file:
+        file.write(build_initramfs(version, job_text(args.program, stage), needed_folders(args.program)))
+    vm = subprocess.Popen(qemu_command(args, work, image), cwd=work,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    reboot = False
+    try:
+        for line in output_lines(vm, deadline):
+            text, word, rest = REQUEST.match(line).groups()
+            if text or not word:
+                show(text, args.tap)
+            if word == "MON":
+                ask_monitor(os.path.join(work, "monitor"), rest)
+            elif word == "REBOOT":
+                reboot = True
+            elif word == "RC":
+                return int(rest), reboot
+        return None, False
+    finally:
+        vm.kill()
+        vm.wait()
+
+
+def show_console(out):
+    """Prints the kernel's last words."""
+    with open(os.path.join(out, "console.log"), encoding="utf-8", errors="replace") as file:
+        for line in file.readlines()[-30:]:
+            print(f"# console: {line.rstrip()}", flush=True)
+
+
+def run(args, work):
+    """Boots as often as the program asks for; returns the exit status."""
+    args.out = os.path.abspath(args.out or os.path.join(work, "out"))
+    os.makedirs(args.out, exist_ok=True)
+    open(os.path.join(args.out, "console.log"), "w", encoding="utf-8").close()
+    for name, size in DISKS.items():
+        with open(os.path.join(work, name), "wb") as image:
+            image.truncate(size)
+    deadline, stage, reboot = time.monotonic() + args.timeout, 0, True
+    try:
+        while reboot:
+            status, reboot = boot(args, work, stage, deadline)
+            stage += 1
+    except TimeoutError:
+        print(f"# testbed: timed out after {args.timeout:g} s", flush=True)
+        status = 124
+    if status in (None, 124):
+        show_console(args.out)
+    return 125 if status is None else status
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--timeout", type=float, default=300, help="seconds for the whole run (default 300)")
+    parser.add_argument("--out", help="folder that the guest sees as /out (default: a temporary one)")
+    parser.add_argument("--memory", type=int, default=4096, help="guest memory in MiB (default 4096)")
+    parser.add_argument("--bare", action="store_true", help="without the PCI devices")
+    parser.add_argument("--tap", action="store_true", help="the program speaks TAP: mark all else as comments")
+    parser.add_argument("--kernel-args", default="", help="more words for the kernel's command line")
+    parser.add_argument("program", nargs="+")
+    args = parser.parse_args()
+    args.program[0] = os.path.abspath(args.program[0])
+    # A signal must end the VM as well: leave through `finally`.
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
+    try:
+        with tempfile.TemporaryDirectory(prefix="testbed.") as work:
+            sys.exit(run(args, work))
+    except TestbedError as error:
+        print(f"testbed: {error}", file=sys.stderr)
+        sys.exit(125)
+
+
+if __name__ == "__main__":
+    main()
