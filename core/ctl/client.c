@@ -20,9 +20,9 @@ struct LvpClient {
 
 typedef struct {
     GMainLoop *loop;
-    char *path;            /* NULL until the call has returned */
-    GHashTable *values;    /* property -> GVariant; of the job, as far as known */
-    gboolean show;         /* progress: the quiet time is over, and stderr is a terminal */
+    char *path;         /* NULL until the call has returned */
+    GHashTable *values; /* property -> GVariant; of the job, as far as known */
+    gboolean show;      /* progress: the quiet time is over, and stderr is a terminal */
     gboolean shown;
     gboolean timed_out;
     gboolean disconnected;
@@ -31,18 +31,16 @@ typedef struct {
 static void
 set_daemon_error(const LvpClient *self, const GError *problem, GError **error)
 {
-    g_set_error(error,
-                LVP_ERROR,
-                LVP_ERROR_DAEMON,
+    g_set_error(error, LVP_ERROR, LVP_ERROR_DAEMON,
                 "libvirt-provider does not answer on %s: %s (is it running? see systemctl status "
                 "libvirt-provider, or give --socket)",
-                self->socket,
-                problem->message);
+                self->socket, problem->message);
 }
 
 LvpClient *
 lvp_client_new(const char *socket, GError **error)
 {
+    lvp_error_quark(); /* registers the names by which the daemon's errors come back as ours */
     g_autoptr(LvpClient) self = g_new0(LvpClient, 1);
     self->socket = g_strdup(socket);
     g_autofree char *escaped = g_dbus_address_escape_value(socket);
@@ -53,11 +51,8 @@ lvp_client_new(const char *socket, GError **error)
     if (self->connection)
         return g_steal_pointer(&self);
     if (g_error_matches(problem, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED))
-        g_set_error(error,
-                    LVP_ERROR,
-                    LVP_ERROR_NOT_PERMITTED,
-                    "%s may be opened by root and group libvirt-provider only",
-                    socket);
+        g_set_error(error, LVP_ERROR, LVP_ERROR_NOT_PERMITTED,
+                    "%s may be opened by root and group libvirt-provider only", socket);
     else
         set_daemon_error(self, problem, error);
     return NULL;
@@ -82,17 +77,9 @@ call(LvpClient *self,
      GError **error)
 {
     g_autoptr(GError) problem = NULL;
-    GVariant *answer = g_dbus_connection_call_sync(self->connection,
-                                                   NULL,
-                                                   path,
-                                                   interface,
-                                                   method,
-                                                   parameters,
-                                                   NULL,
-                                                   G_DBUS_CALL_FLAGS_NONE,
-                                                   G_MAXINT,
-                                                   NULL,
-                                                   &problem);
+    GVariant *answer =
+        g_dbus_connection_call_sync(self->connection, NULL, path, interface, method, parameters,
+                                    NULL, G_DBUS_CALL_FLAGS_NONE, G_MAXINT, NULL, &problem);
     if (answer)
         return answer;
     g_dbus_error_strip_remote_error(problem);
@@ -211,18 +198,12 @@ static GVariant *
 get_job_result(LvpClient *self, const JobWait *wait, guint timeout_s, GError **error)
 {
     if (wait->timed_out) {
-        g_set_error(error,
-                    LVP_ERROR,
-                    LVP_ERROR_TIMED_OUT,
-                    "not done after %u s (%s); it goes on",
-                    timeout_s,
-                    get_value(wait, "Step"));
+        g_set_error(error, LVP_ERROR, LVP_ERROR_TIMED_OUT, "not done after %u s (%s); it goes on",
+                    timeout_s, get_value(wait, "Step"));
         return NULL;
     }
     if (wait->disconnected) {
-        g_set_error(error,
-                    LVP_ERROR,
-                    LVP_ERROR_DAEMON,
+        g_set_error(error, LVP_ERROR, LVP_ERROR_DAEMON,
                     "libvirt-provider on %s went away meanwhile: what was begun is finished or "
                     "undone at its next start",
                     self->socket);
@@ -237,19 +218,15 @@ get_job_result(LvpClient *self, const JobWait *wait, guint timeout_s, GError **e
 }
 
 static gboolean
-begin_job(LvpClient *self,
-          JobWait *wait,
-          const char *method,
-          GVariant *parameters,
-          GError **error)
+begin_job(LvpClient *self, JobWait *wait, const char *method, GVariant *parameters, GError **error)
 {
     g_autoptr(GVariant) answer = lvp_client_call(self, method, parameters, error);
     if (!answer)
         return FALSE;
     g_variant_get(answer, "(o)", &wait->path);
     /* The job may have ended before we knew its path. */
-    g_autoptr(GVariant) all = call(
-        self, wait->path, PROPERTIES, "GetAll", g_variant_new("(s)", JOB_INTERFACE), error);
+    g_autoptr(GVariant) all =
+        call(self, wait->path, PROPERTIES, "GetAll", g_variant_new("(s)", JOB_INTERFACE), error);
     if (!all)
         return FALSE;
     g_autoptr(GVariant) values = g_variant_get_child_value(all, 0);
@@ -261,11 +238,9 @@ static void
 wait_for_end(LvpClient *self, JobWait *wait, guint timeout_s)
 {
     wait->loop = g_main_loop_new(NULL, FALSE);
-    gulong closed =
-        g_signal_connect(self->connection, "closed", G_CALLBACK(handle_closed), wait);
+    gulong closed = g_signal_connect(self->connection, "closed", G_CALLBACK(handle_closed), wait);
     guint quiet = g_timeout_add(QUIET_MS, end_quiet_time, wait);
-    guint deadline =
-        timeout_s > 0 ? g_timeout_add_seconds(timeout_s, run_out_of_time, wait) : 0;
+    guint deadline = timeout_s > 0 ? g_timeout_add_seconds(timeout_s, run_out_of_time, wait) : 0;
     if (g_dbus_connection_is_closed(self->connection))
         wait->disconnected = TRUE;
     else if (!has_ended(wait))
@@ -283,26 +258,16 @@ wait_for_end(LvpClient *self, JobWait *wait, guint timeout_s)
 }
 
 GVariant *
-lvp_client_run_job(LvpClient *self,
-                   const char *method,
-                   GVariant *parameters,
-                   guint timeout_s,
-                   GError **error)
+lvp_client_run_job(
+    LvpClient *self, const char *method, GVariant *parameters, guint timeout_s, GError **error)
 {
     JobWait wait = {0};
     GVariant *result = NULL;
-    wait.values = g_hash_table_new_full(
-        g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_variant_unref);
-    guint subscription = g_dbus_connection_signal_subscribe(self->connection,
-                                                            NULL,
-                                                            PROPERTIES,
-                                                            "PropertiesChanged",
-                                                            NULL,
-                                                            NULL,
-                                                            G_DBUS_SIGNAL_FLAGS_NONE,
-                                                            handle_change,
-                                                            &wait,
-                                                            NULL);
+    wait.values =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_variant_unref);
+    guint subscription = g_dbus_connection_signal_subscribe(
+        self->connection, NULL, PROPERTIES, "PropertiesChanged", NULL, NULL,
+        G_DBUS_SIGNAL_FLAGS_NONE, handle_change, &wait, NULL);
     if (begin_job(self, &wait, method, parameters, error)) {
         wait_for_end(self, &wait, timeout_s);
         result = get_job_result(self, &wait, timeout_s, error);

@@ -13,13 +13,10 @@ void lvp_client_free(LvpClient *self);
 GVariant *
 lvp_client_call(LvpClient *self, const char *method, GVariant *parameters, GError **error);
 
-/* Calls a method that returns a job and waits for its end; the result is an a{sv}. Shows progress on
- * stderr, if that is a terminal, once it takes longer than a second. TIMEOUT_S 0: as long as it takes;
- * else LVP_ERROR_TIMED_OUT, and the job goes on. */
-GVariant *lvp_client_run_job(LvpClient *self,
-                             const char *method,
-                             GVariant *parameters,
-                             guint timeout_s,
-                             GError **error);
+/* Calls a method that returns a job and waits for its end; the result is an a{sv}. Shows progress
+ * on stderr, if that is a terminal, once it takes longer than a second. TIMEOUT_S 0: as long as it
+ * takes; else LVP_ERROR_TIMED_OUT, and the job goes on. */
+GVariant *lvp_client_run_job(
+    LvpClient *self, const char *method, GVariant *parameters, guint timeout_s, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpClient, lvp_client_free)

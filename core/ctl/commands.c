@@ -23,11 +23,8 @@ get_rows(LvpCtl *ctl, const char *method, GVariant *parameters, GError **error)
 }
 
 static gboolean
-print_rows(LvpCtl *ctl,
-           const LvpRowKind *kind,
-           const char *method,
-           GVariant *parameters,
-           GError **error)
+print_rows(
+    LvpCtl *ctl, const LvpRowKind *kind, const char *method, GVariant *parameters, GError **error)
 {
     g_autoptr(GVariant) rows = get_rows(ctl, method, parameters, error);
     return rows && lvp_output_rows(&ctl->output, kind, rows, error);
@@ -166,8 +163,8 @@ for_each_argument(LvpCtl *ctl,
 static gboolean
 set_cordoned(LvpCtl *ctl, const char *device, gboolean cordoned, GError **error)
 {
-    g_autoptr(GVariant) answer = lvp_client_call(
-        ctl->client, "SetCordoned", g_variant_new("(sb)", device, cordoned), error);
+    g_autoptr(GVariant) answer =
+        lvp_client_call(ctl->client, "SetCordoned", g_variant_new("(sb)", device, cordoned), error);
     return answer != NULL;
 }
 
@@ -199,8 +196,8 @@ uncordon_devices(LvpCtl *ctl, GError **error)
 static gboolean
 run_job(LvpCtl *ctl, const char *method, GVariant *parameters, GError **error)
 {
-    g_autoptr(GVariant) result = lvp_client_run_job(
-        ctl->client, method, parameters, (guint)ctl->options->wait_s, error);
+    g_autoptr(GVariant) result =
+        lvp_client_run_job(ctl->client, method, parameters, (guint)ctl->options->wait_s, error);
     return result != NULL;
 }
 
@@ -229,12 +226,8 @@ read_template(const char *file, GError **error)
     char buffer[4096];
     gsize length;
     if (!stream) {
-        g_set_error(error,
-                    LVP_ERROR,
-                    LVP_ERROR_INVALID_REQUEST,
-                    "template %s cannot be read: %s",
-                    file,
-                    g_strerror(errno));
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "template %s cannot be read: %s",
+                    file, g_strerror(errno));
         return NULL;
     }
     while ((length = fread(buffer, 1, sizeof buffer, stream)) > 0 &&
@@ -243,14 +236,14 @@ read_template(const char *file, GError **error)
     int code = ferror(stream) ? errno : 0;
     if (!is_stdin)
         fclose(stream);
-    const char *problem = code != 0                                           ? g_strerror(code)
-                          : text->len > TEMPLATE_MAX_BYTES                    ? "larger than 1 MiB"
+    const char *problem = code != 0                        ? g_strerror(code)
+                          : text->len > TEMPLATE_MAX_BYTES ? "larger than 1 MiB"
                           : !g_utf8_validate(text->str, (gssize)text->len, NULL) ? "not UTF-8 text"
-                                                                              : NULL;
+                                                                                 : NULL;
     if (!problem)
         return g_string_free(g_steal_pointer(&text), FALSE);
-    g_set_error(
-        error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "template %s cannot be read: %s", file, problem);
+    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "template %s cannot be read: %s", file,
+                problem);
     return NULL;
 }
 
@@ -265,12 +258,8 @@ parse_map(char **pairs, const char *option, GError **error)
         g_autofree char *key = equals ? g_strndup(pairs[i], (gsize)(equals - pairs[i])) : NULL;
         if (!key || key[0] == '\0' || g_hash_table_contains(seen, key) ||
             !g_utf8_validate(pairs[i], -1, NULL)) {
-            g_set_error(error,
-                        LVP_ERROR,
-                        LVP_ERROR_INVALID_REQUEST,
-                        "%s must be KEY=VALUE, each key once, but is '%s'",
-                        option,
-                        pairs[i]);
+            g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                        "%s must be KEY=VALUE, each key once, but is '%s'", option, pairs[i]);
             return NULL;
         }
         g_variant_builder_add(&builder, "{ss}", key, equals + 1);
@@ -322,8 +311,7 @@ render_machine(LvpCtl *ctl, GVariant *spec, GError **error)
         fputs(xml, stdout);
     else
         printf("machine %s of class %s would be created (-o xml shows the domain)\n",
-               ctl->arguments[0],
-               ctl->options->class_name);
+               ctl->arguments[0], ctl->options->class_name);
     return TRUE;
 }
 
@@ -335,13 +323,11 @@ create_machine(LvpCtl *ctl, GError **error)
     if (spec && ctl->options->dry_run) {
         ok = render_machine(ctl, spec, error);
     } else if (spec) {
-        g_autoptr(GVariant) row = lvp_client_run_job(ctl->client,
-                                                     "CreateMachine",
-                                                     g_variant_new("(@a{sv})", spec),
-                                                     (guint)ctl->options->wait_s,
-                                                     error);
-        ok = row && (!ctl->options->format ||
-                     lvp_output_row(&ctl->output, &LVP_MACHINE_ROWS, row, error));
+        g_autoptr(GVariant) row =
+            lvp_client_run_job(ctl->client, "CreateMachine", g_variant_new("(@a{sv})", spec),
+                               (guint)ctl->options->wait_s, error);
+        ok = row &&
+             (!ctl->options->format || lvp_output_row(&ctl->output, &LVP_MACHINE_ROWS, row, error));
     }
     if (!ok)
         g_prefix_error(error, "%s: ", ctl->arguments[0]);
@@ -387,9 +373,7 @@ stop_one(LvpCtl *ctl, const char *name, GError **error)
     GVariantBuilder options = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
     g_variant_builder_add(&options, "{sv}", "force", g_variant_new_boolean(ctl->options->force));
     if (ctl->options->wait_s > 0)
-        g_variant_builder_add(&options,
-                              "{sv}",
-                              "timeoutSeconds",
+        g_variant_builder_add(&options, "{sv}", "timeoutSeconds",
                               g_variant_new_uint32((guint)ctl->options->wait_s));
     return run_job(ctl, "StopMachine", g_variant_new("(sa{sv})", name, &options), error);
 }
@@ -407,8 +391,8 @@ delete_one(LvpCtl *ctl, const char *name, GError **error)
     if (say_only(ctl, name, "ended and removed, its devices given back", &ok, error))
         return ok;
     GVariantBuilder options = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
-    g_variant_builder_add(
-        &options, "{sv}", "keepNvram", g_variant_new_boolean(ctl->options->keep_nvram));
+    g_variant_builder_add(&options, "{sv}", "keepNvram",
+                          g_variant_new_boolean(ctl->options->keep_nvram));
     return run_job(ctl, "DeleteMachine", g_variant_new("(sa{sv})", name, &options), error);
 }
 
@@ -441,8 +425,7 @@ reload_daemon(LvpCtl *ctl, GError **error)
 static LvpModule *
 load_pci(const LvpCtl *ctl, GError **error)
 {
-    const char *folders =
-        ctl->options->source_dir ? ctl->options->source_dir : LVP_SOURCE_DIR;
+    const char *folders = ctl->options->source_dir ? ctl->options->source_dir : LVP_SOURCE_DIR;
     g_auto(GStrv) list = lvp_config_dup_list(folders, ":");
     return lvp_source_loader_load((const char *const *)list, "pci", error);
 }
@@ -461,12 +444,8 @@ check_pci_devices(LvpCtl *ctl, GError **error)
     if (lvp_diagnostics_get_count(diagnostics) > 0) {
         g_autofree char *text = lvp_diagnostics_to_text(diagnostics);
         fprintf(stderr, "%s\n", text);
-        g_set_error(error,
-                    LVP_ERROR,
-                    LVP_ERROR_INVALID_REQUEST,
-                    "%s: %u mistakes",
-                    ctl->arguments[0],
-                    lvp_diagnostics_get_count(diagnostics));
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "%s: %u mistakes",
+                    ctl->arguments[0], lvp_diagnostics_get_count(diagnostics));
         return FALSE;
     }
     return TRUE;
@@ -492,83 +471,38 @@ generate_pci_devices(LvpCtl *ctl, GError **error)
 
 const LvpCtlVerb LVP_CTL_VERBS[] = {
     {"source", "list", "", NONE, 0, FALSE, "sources, and what they offer", list_sources},
-    {"device", "list", "", NONE, LVP_CTL_ALL, FALSE, "devices that may be given away", list_devices},
+    {"device", "list", "", NONE, LVP_CTL_ALL, FALSE, "devices that may be given away",
+     list_devices},
     {"device", "show", "ID", ONE, 0, FALSE, "all about one device", show_device},
     {"device", "explain", "ID", ONE, 0, FALSE, "why it is in its state", explain_device},
     {"device", "cordon", "ID...", SOME, 0, FALSE, "offer it no more", cordon_devices},
     {"device", "uncordon", "ID...", SOME, 0, FALSE, "offer it again", uncordon_devices},
-    {"device",
-     "release",
-     "ID...",
-     SOME,
-     LVP_CTL_FORCE | LVP_CTL_WAIT,
-     FALSE,
+    {"device", "release", "ID...", SOME, LVP_CTL_FORCE | LVP_CTL_WAIT, FALSE,
      "put a quarantined device back where it came from; with --force it is free "
      "afterwards even if that fails",
      release_devices},
     {"class", "list", "", NONE, 0, FALSE, "machine classes, and how many more fit", list_classes},
     {"class", "show", "NAME", ONE, 0, FALSE, "all about one class", show_class},
     {"class", "explain", "NAME", ONE, 0, FALSE, "what limits it", explain_class},
-    {"machine",
-     "create",
-     "NAME",
-     ONE,
-     LVP_CTL_CREATE | LVP_CTL_WAIT | LVP_CTL_DRY_RUN,
-     FALSE,
-     "create a machine of a class, and start it",
-     create_machine},
+    {"machine", "create", "NAME", ONE, LVP_CTL_CREATE | LVP_CTL_WAIT | LVP_CTL_DRY_RUN, FALSE,
+     "create a machine of a class, and start it", create_machine},
     {"machine", "list", "", NONE, 0, FALSE, "machines, and what they hold", list_machines},
     {"machine", "show", "NAME", ONE, 0, FALSE, "all about one machine", show_machine},
     {"machine", "explain", "NAME", ONE, 0, FALSE, "why it is in its state", explain_machine},
-    {"machine",
-     "start",
-     "NAME...",
-     SOME,
-     LVP_CTL_WAIT | LVP_CTL_DRY_RUN,
-     FALSE,
-     "start a stopped machine",
-     start_machines},
-    {"machine",
-     "stop",
-     "NAME...",
-     SOME,
-     LVP_CTL_FORCE | LVP_CTL_WAIT | LVP_CTL_DRY_RUN,
-     FALSE,
+    {"machine", "start", "NAME...", SOME, LVP_CTL_WAIT | LVP_CTL_DRY_RUN, FALSE,
+     "start a stopped machine", start_machines},
+    {"machine", "stop", "NAME...", SOME, LVP_CTL_FORCE | LVP_CTL_WAIT | LVP_CTL_DRY_RUN, FALSE,
      "ask the guest to shut down (ACPI) and wait, 60 s by default; with --force end it at "
      "once. It keeps what it holds",
      stop_machines},
-    {"machine",
-     "delete",
-     "NAME...",
-     SOME,
-     LVP_CTL_KEEP_NVRAM | LVP_CTL_WAIT | LVP_CTL_DRY_RUN,
-     FALSE,
-     "end and remove a machine and its domain, and give back what it held",
-     delete_machines},
+    {"machine", "delete", "NAME...", SOME, LVP_CTL_KEEP_NVRAM | LVP_CTL_WAIT | LVP_CTL_DRY_RUN,
+     FALSE, "end and remove a machine and its domain, and give back what it held", delete_machines},
     {"status", NULL, "", NONE, 0, FALSE, "the daemon, and its connection to libvirt", show_status},
-    {"reload",
-     NULL,
-     "",
-     NONE,
-     0,
-     FALSE,
-     "let the daemon read its files again, all or nothing",
+    {"reload", NULL, "", NONE, 0, FALSE, "let the daemon read its files again, all or nothing",
      reload_daemon},
-    {"pci-devices",
-     "check",
-     "FILE",
-     ONE,
-     LVP_CTL_HOST,
-     TRUE,
-     "say all mistakes of a pci_devices.yaml; needs no daemon",
-     check_pci_devices},
-    {"pci-devices",
-     "generate",
-     "",
-     NONE,
-     LVP_CTL_HOST,
-     TRUE,
-     "write a pci_devices.yaml from this host's devices; needs no daemon",
-     generate_pci_devices},
+    {"pci-devices", "check", "FILE", ONE, LVP_CTL_HOST, TRUE,
+     "say all mistakes of a pci_devices.yaml; needs no daemon", check_pci_devices},
+    {"pci-devices", "generate", "", NONE, LVP_CTL_HOST, TRUE,
+     "write a pci_devices.yaml from this host's devices; needs no daemon", generate_pci_devices},
     {NULL},
 };

@@ -78,10 +78,7 @@ is_given(const GOptionEntry *entry)
 
 #define OPTION(set, name, letter, type, field, help, value)                                        \
     {                                                                                              \
-        (set),                                                                                     \
-        {                                                                                          \
-            name, letter, 0, G_OPTION_ARG_##type, &options->field, help, value                     \
-        }                                                                                          \
+        (set), { name, letter, 0, G_OPTION_ARG_##type, &options->field, help, value }              \
     }
 
 /* All options, pointing into OPTIONS; the last has a NULL name. */
@@ -91,39 +88,26 @@ make_options(LvpCtlOptions *options, gboolean *help, gboolean *version)
     const CtlOption rows[] = {
         {0, {"help", 'h', 0, G_OPTION_ARG_NONE, help, "show help and end", NULL}},
         {0, {"version", 'V', 0, G_OPTION_ARG_NONE, version, "show the version and end", NULL}},
-        OPTION(0, "socket", 0, FILENAME, socket, "control socket (or $" SOCKET_VARIABLE ")", "PATH"),
+        OPTION(0, "socket", 0, FILENAME, socket, "control socket (or $" SOCKET_VARIABLE ")",
+               "PATH"),
         OPTION(0, "output", 'o', STRING, format, "table, json, yaml, csv or name", "FORMAT"),
         OPTION(0, "no-headers", 0, NONE, no_headers, "no line of titles in table and csv", NULL),
         OPTION(0, "columns", 'c', STRING, columns, "columns of table and csv, ',' between", "LIST"),
         OPTION(0, "color", 0, STRING, color, "auto, always or never", "WHEN"),
         OPTION(LVP_CTL_ALL, "all", 'a', NONE, all, "also what no entry names", NULL),
         OPTION(LVP_CTL_FORCE, "force", 0, NONE, force, "see the verb's help", NULL),
-        OPTION(LVP_CTL_KEEP_NVRAM,
-               "keep-nvram",
-               0,
-               NONE,
-               keep_nvram,
-               "keep the NVRAM and TPM files of the domain",
-               NULL),
+        OPTION(LVP_CTL_KEEP_NVRAM, "keep-nvram", 0, NONE, keep_nvram,
+               "keep the NVRAM and TPM files of the domain", NULL),
         OPTION(LVP_CTL_CREATE, "class", 0, STRING, class_name, "machine class", "CLASS"),
-        OPTION(LVP_CTL_CREATE,
-               "template",
-               0,
-               FILENAME,
-               template_file,
-               "libvirt domain XML to start from; '-' is standard input",
-               "FILE"),
-        OPTION(LVP_CTL_CREATE,
-               "uuid",
-               0,
-               STRING,
-               uuid,
-               "uuid of the machine; the same create again answers with the same machine",
-               "UUID"),
+        OPTION(LVP_CTL_CREATE, "template", 0, FILENAME, template_file,
+               "libvirt domain XML to start from; '-' is standard input", "FILE"),
+        OPTION(LVP_CTL_CREATE, "uuid", 0, STRING, uuid,
+               "uuid of the machine; the same create again answers with the same machine", "UUID"),
         OPTION(LVP_CTL_CREATE, "label", 0, STRING_ARRAY, labels, "a label", "KEY=VALUE"),
-        OPTION(
-            LVP_CTL_CREATE, "annotation", 0, STRING_ARRAY, annotations, "an annotation", "KEY=VALUE"),
-        OPTION(LVP_CTL_CREATE, "no-start", 0, NONE, no_start, "define it, but do not start it", NULL),
+        OPTION(LVP_CTL_CREATE, "annotation", 0, STRING_ARRAY, annotations, "an annotation",
+               "KEY=VALUE"),
+        OPTION(LVP_CTL_CREATE, "no-start", 0, NONE, no_start, "define it, but do not start it",
+               NULL),
         OPTION(LVP_CTL_DRY_RUN, "dry-run", 0, NONE, dry_run, "say what would be done", NULL),
         OPTION(LVP_CTL_WAIT, "wait", 0, INT, wait_s, "longest time to wait", "SECONDS"),
         OPTION(LVP_CTL_HOST, "host-root", 0, FILENAME, host_root, "root of the host's sys", "PATH"),
@@ -139,8 +123,8 @@ make_options(LvpCtlOptions *options, gboolean *help, gboolean *version)
 static void
 print_verb_line(const LvpCtlVerb *verb)
 {
-    g_autofree char *command = g_strdup_printf(
-        "%s%s%s %s", verb->noun, verb->verb ? " " : "", verb->verb ? verb->verb : "", verb->arguments);
+    g_autofree char *command = g_strdup_printf("%s%s%s %s", verb->noun, verb->verb ? " " : "",
+                                               verb->verb ? verb->verb : "", verb->arguments);
     printf("  %-26s %s\n", command, verb->help);
 }
 
@@ -149,11 +133,8 @@ print_help(const GArray *all_options, const LvpCtlVerb *only, const char *noun)
 {
     guint sets = only ? only->option_sets : ~0U;
     if (only) {
-        printf("Usage: lpctl %s %s %s [OPTION...]\n\n%s.\n",
-               only->noun,
-               only->verb ? only->verb : "",
-               only->arguments,
-               only->help);
+        printf("Usage: lpctl %s %s %s [OPTION...]\n\n%s.\n", only->noun,
+               only->verb ? only->verb : "", only->arguments, only->help);
     } else {
         printf("Usage: lpctl [OPTION...] NOUN VERB [ARGUMENT...]\n\n"
                "Asks libvirt-provider, the host resource manager for libvirt.\n\nCommands:\n");
@@ -167,18 +148,17 @@ print_help(const GArray *all_options, const LvpCtlVerb *only, const char *noun)
         const GOptionEntry *entry = &option->entry;
         if (option->set != 0 && !(option->set & sets))
             continue;
-        g_autofree char *letter = entry->short_name ? g_strdup_printf("-%c, ", entry->short_name)
-                                                    : g_strdup("    ");
-        g_autofree char *name = g_strdup_printf("%s--%s%s%s",
-                                                letter,
-                                                entry->long_name,
-                                                entry->arg_description ? "=" : "",
-                                                entry->arg_description ? entry->arg_description : "");
+        g_autofree char *letter =
+            entry->short_name ? g_strdup_printf("-%c, ", entry->short_name) : g_strdup("    ");
+        g_autofree char *name = g_strdup_printf(
+            "%s--%s%s%s", letter, entry->long_name, entry->arg_description ? "=" : "",
+            entry->arg_description ? entry->arg_description : "");
         printf("  %-26s %s\n", name, entry->description);
     }
-    printf("\nExit status: 0 done, 2 bad input, 3 time is over, 4 no capacity or busy (try later),\n"
-           "5 refused for good, 6 not permitted, 7 libvirt not reachable, 8 daemon not reachable,\n"
-           "9 exists already, 10 not found, 1 anything else.\n");
+    printf(
+        "\nExit status: 0 done, 2 bad input, 3 time is over, 4 no capacity or busy (try later),\n"
+        "5 refused for good, 6 not permitted, 7 libvirt not reachable, 8 daemon not reachable,\n"
+        "9 exists already, 10 not found, 1 anything else.\n");
 }
 
 /* ---- the command ---- */
@@ -201,16 +181,11 @@ find_verb(char **arguments, guint *ret_used, GError **error)
     if (!noun)
         g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "no command; see lpctl --help");
     else if (known->len > 0)
-        g_set_error(error,
-                    LVP_ERROR,
-                    LVP_ERROR_INVALID_REQUEST,
-                    "%s %s: no such verb; there are: %s",
-                    noun,
-                    word ? word : "",
-                    known->str);
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                    "%s %s: no such verb; there are: %s", noun, word ? word : "", known->str);
     else
-        g_set_error(
-            error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "no command '%s'; see lpctl --help", noun);
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                    "no command '%s'; see lpctl --help", noun);
     return NULL;
 }
 
@@ -219,32 +194,22 @@ check_usage(const LvpCtlVerb *verb, char **arguments, const GArray *all_options,
 {
     int count = (int)g_strv_length(arguments);
     if (count < verb->min_arguments || count > verb->max_arguments) {
-        g_set_error(error,
-                    LVP_ERROR,
-                    LVP_ERROR_INVALID_REQUEST,
-                    "usage: lpctl %s %s %s",
-                    verb->noun,
-                    verb->verb ? verb->verb : "",
-                    verb->arguments);
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "usage: lpctl %s %s %s",
+                    verb->noun, verb->verb ? verb->verb : "", verb->arguments);
         return FALSE;
     }
     for (guint i = 0; i < all_options->len; i++) {
         const CtlOption *option = &g_array_index(all_options, CtlOption, i);
         if (option->set == 0 || (option->set & verb->option_sets) || !is_given(&option->entry))
             continue;
-        g_set_error(error,
-                    LVP_ERROR,
-                    LVP_ERROR_INVALID_REQUEST,
-                    "--%s is no option of %s %s",
-                    option->entry.long_name,
-                    verb->noun,
-                    verb->verb ? verb->verb : "");
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "--%s is no option of %s %s",
+                    option->entry.long_name, verb->noun, verb->verb ? verb->verb : "");
         return FALSE;
     }
     for (int i = 0; i < count; i++)
         if (!g_utf8_validate(arguments[i], -1, NULL)) {
-            g_set_error(
-                error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "argument %d is not UTF-8 text", i + 1);
+            g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                        "argument %d is not UTF-8 text", i + 1);
             return FALSE;
         }
     return TRUE;
@@ -256,11 +221,8 @@ read_output(const LvpCtlOptions *options, LvpOutput *output, GError **error)
     static const char *const WHEN[] = {"auto", "always", "never", NULL};
     const char *color = options->color ? options->color : "auto";
     if (!g_strv_contains(WHEN, color)) {
-        g_set_error(error,
-                    LVP_ERROR,
-                    LVP_ERROR_INVALID_REQUEST,
-                    "--color must be auto, always or never, but is '%s'",
-                    color);
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                    "--color must be auto, always or never, but is '%s'", color);
         return FALSE;
     }
     if (options->wait_s < 0) {
@@ -310,8 +272,8 @@ parse_and_run(char ***words, LvpCtlOptions *options, GError **error)
     g_option_context_add_main_entries(context, (GOptionEntry *)(gpointer)entries->data, NULL);
     g_autoptr(GError) problem = NULL;
     if (!g_option_context_parse_strv(context, words, &problem)) {
-        g_set_error(
-            error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "%s; see lpctl --help", problem->message);
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "%s; see lpctl --help",
+                    problem->message);
         return FALSE;
     }
     char **arguments = *words + 1;

@@ -14,17 +14,8 @@
 const LvpRowKind LVP_DEVICE_ROWS = {
     "devices",
     "id",
-    (const char *const[]){"source",
-                          "id",
-                          "identity",
-                          "resource",
-                          "state",
-                          "conditions",
-                          "machine",
-                          "numaNode",
-                          "reason",
-                          "attributes",
-                          NULL},
+    (const char *const[]){"source", "id", "identity", "resource", "state", "conditions", "machine",
+                          "numaNode", "reason", "attributes", NULL},
     (const char *const[]){DEVICE_COLUMNS, NULL},
 };
 
@@ -32,44 +23,24 @@ const LvpRowKind LVP_CLASS_ROWS = {
     "classes",
     "name",
     (const char *const[]){"name", "capabilities", "available", "limitedBy", "reason", NULL},
-    (const char *const[]){"NAME=name",
-                          "CAPABILITIES=capabilities",
-                          "AVAILABLE=available",
-                          "LIMITED BY=limitedBy",
-                          "?REASON=reason",
-                          NULL},
+    (const char *const[]){"NAME=name", "CAPABILITIES=capabilities", "AVAILABLE=available",
+                          "LIMITED BY=limitedBy", "?REASON=reason", NULL},
 };
 
 const LvpRowKind LVP_MACHINE_ROWS = {
     "machines",
     "name",
-    (const char *const[]){"name",
-                          "uuid",
-                          "class",
-                          "state",
-                          "reason",
-                          "resources",
-                          "devices",
-                          "labels",
-                          "annotations",
-                          NULL},
-    (const char *const[]){"NAME=name",
-                          "CLASS=class",
-                          "STATE=state",
-                          "DEVICES=devices",
-                          "UUID=uuid",
-                          "?REASON=reason",
-                          NULL},
+    (const char *const[]){"name", "uuid", "class", "state", "reason", "resources", "devices",
+                          "labels", "annotations", NULL},
+    (const char *const[]){"NAME=name", "CLASS=class", "STATE=state", "DEVICES=devices", "UUID=uuid",
+                          "?REASON=reason", NULL},
 };
 
 const LvpRowKind LVP_SOURCE_ROWS = {
     "sources",
     "name",
     (const char *const[]){"name", "version", "path", "health", "resources", NULL},
-    (const char *const[]){"NAME=name",
-                          "VERSION=version",
-                          "RESOURCES=resources",
-                          "HEALTH=health",
+    (const char *const[]){"NAME=name", "VERSION=version", "RESOURCES=resources", "HEALTH=health",
                           NULL},
 };
 
@@ -89,11 +60,8 @@ lvp_format_parse(const char *text, LvpFormat *ret_format, GError **error)
             return TRUE;
         }
     }
-    g_set_error(error,
-                LVP_ERROR,
-                LVP_ERROR_INVALID_REQUEST,
-                "'%s' is no format: table, json, yaml, csv or name",
-                text);
+    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                "'%s' is no format: table, json, yaml, csv or name", text);
     return FALSE;
 }
 
@@ -108,8 +76,8 @@ make_row(const LvpRowKind *kind, GVariant *values)
     JsonObject *row = json_object_new();
     for (guint i = 0; kind->keys[i]; i++) {
         JsonNode *value = json_object_get_member(source, kind->keys[i]);
-        json_object_set_member(
-            row, kind->keys[i], value ? json_node_copy(value) : json_node_new(JSON_NODE_NULL));
+        json_object_set_member(row, kind->keys[i],
+                               value ? json_node_copy(value) : json_node_new(JSON_NODE_NULL));
     }
     json_node_unref(found);
     JsonNode *node = json_node_new(JSON_NODE_OBJECT);
@@ -210,8 +178,7 @@ static char *
 map_to_text(JsonObject *object)
 {
     if (json_object_has_member(object, "total") && json_object_has_member(object, "available"))
-        return g_strdup_printf("%s/%s",
-                               json_object_get_string_member(object, "available"),
+        return g_strdup_printf("%s/%s", json_object_get_string_member(object, "available"),
                                json_object_get_string_member(object, "total"));
     g_autoptr(GString) text = g_string_new(NULL);
     JsonObjectIter iter;
@@ -323,11 +290,8 @@ find_column(const LvpRowKind *kind, const char *name, Column *ret_column)
 }
 
 static GArray *
-choose_columns(const LvpOutput *self,
-               const LvpRowKind *kind,
-               char **names,
-               JsonArray *rows,
-               GError **error)
+choose_columns(
+    const LvpOutput *self, const LvpRowKind *kind, char **names, JsonArray *rows, GError **error)
 {
     g_autoptr(GArray) columns = g_array_new(FALSE, FALSE, sizeof(Column));
     g_array_set_clear_func(columns, clear_column);
@@ -335,12 +299,8 @@ choose_columns(const LvpOutput *self,
         Column column;
         if (!find_column(kind, names[i], &column)) {
             g_autofree char *known = g_strjoinv(", ", (char **)(gsize)kind->keys);
-            g_set_error(error,
-                        LVP_ERROR,
-                        LVP_ERROR_INVALID_REQUEST,
-                        "no column '%s'; there are: %s",
-                        names[i],
-                        known);
+            g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                        "no column '%s'; there are: %s", names[i], known);
             return NULL;
         }
         g_array_append_val(columns, column);
@@ -376,8 +336,8 @@ static const char *
 get_color(const char *text)
 {
     static const char *const GOOD[] = {"free", "running", "ok", "connected", NULL};
-    static const char *const BAD[] = {
-        "failed", "quarantined", "unusable", "orphaned", "lost", "blocked", NULL};
+    static const char *const BAD[] = {"failed", "quarantined", "unusable", "orphaned",
+                                      "lost",   "blocked",     NULL};
     if (g_strv_contains(GOOD, text))
         return "\033[32m";
     return g_strv_contains(BAD, text) ? "\033[31m" : NULL;
@@ -484,9 +444,7 @@ lvp_output_rows(const LvpOutput *self, const LvpRowKind *kind, GVariant *values,
     case LVP_FORMAT_XML:
         break;
     }
-    g_set_error(error,
-                LVP_ERROR,
-                LVP_ERROR_INVALID_REQUEST,
+    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
                 "format xml is of `machine create --dry-run` only");
     return FALSE;
 }

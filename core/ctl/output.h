@@ -15,9 +15,9 @@ typedef enum {
 
 /* One kind of row. */
 typedef struct {
-    const char *list;        /* the key around the rows: "devices" */
-    const char *name_key;    /* what -o name prints */
-    const char *const *keys; /* of the JSON rows, in order; missing ones are null */
+    const char *list;           /* the key around the rows: "devices" */
+    const char *name_key;       /* what -o name prints */
+    const char *const *keys;    /* of the JSON rows, in order; missing ones are null */
     const char *const *columns; /* of the table, as "TITLE=path"; the last ones may begin with '?':
                                    only where a row has a value */
 } LvpRowKind;
@@ -35,14 +35,10 @@ typedef struct {
 gboolean lvp_format_parse(const char *text, LvpFormat *ret_format, GError **error);
 
 /* Prints ROWS (aa{sv}) on stdout. LVP_ERROR_INVALID_REQUEST for an unknown column. */
-gboolean lvp_output_rows(const LvpOutput *self,
-                         const LvpRowKind *kind,
-                         GVariant *rows,
-                         GError **error);
+gboolean
+lvp_output_rows(const LvpOutput *self, const LvpRowKind *kind, GVariant *rows, GError **error);
 /* Prints one row: in a table's place, a line "key: value" each. */
-gboolean lvp_output_row(const LvpOutput *self,
-                        const LvpRowKind *kind,
-                        GVariant *row,
-                        GError **error);
+gboolean
+lvp_output_row(const LvpOutput *self, const LvpRowKind *kind, GVariant *row, GError **error);
 /* Prints an a{sv} without a kind. */
 void lvp_output_values(const LvpOutput *self, GVariant *values);

@@ -4,9 +4,6 @@
 #include <libvirt-provider/yaml.h>
 #include <string.h>
 
-/* More than a run keeps. */
-#define MANY 250
-
 static void
 assert_text(const LvpDiagnostics *diagnostics, const char *expected)
 {
@@ -69,13 +66,22 @@ Test(diagnostics, mistakes_of_one_place_stay_in_their_order)
 Test(diagnostics, all_are_counted_and_the_first_hundred_shown)
 {
     g_autoptr(LvpDiagnostics) diagnostics = lvp_diagnostics_new();
-    for (guint i = 1; i <= MANY; i++)
+    for (guint i = 1; i <= 250; i++)
         lvp_diagnostics_add(diagnostics, "a", i, 1, "mistake");
     g_autofree char *text = lvp_diagnostics_to_text(diagnostics);
-    cr_assert_eq(lvp_diagnostics_get_count(diagnostics), MANY);
+    cr_assert_eq(lvp_diagnostics_get_count(diagnostics), 250);
     assert_contains(text, "a:100:1:");
     cr_assert_null(strstr(text, "a:101:1:"));
     cr_assert(g_str_has_suffix(text, "\nand 150 more"), "%s", text);
+}
+
+Test(diagnostics, hundred_are_shown_without_a_remark)
+{
+    g_autoptr(LvpDiagnostics) diagnostics = lvp_diagnostics_new();
+    for (guint i = 1; i <= 100; i++)
+        lvp_diagnostics_add(diagnostics, "a", i, 1, "mistake");
+    g_autofree char *text = lvp_diagnostics_to_text(diagnostics);
+    cr_assert(g_str_has_suffix(text, "\na:100:1: error: mistake"), "%s", text);
 }
 
 Test(diagnostics, mistake_stays_one_line_without_escapes)

@@ -2,7 +2,7 @@
 #include "assert-error.h"
 #include "source-context.h"
 
-#include <math.h>
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
@@ -21,7 +21,7 @@ static void
 set(LvpOptions *options, const char *name, const char *text)
 {
     g_autoptr(GError) error = NULL;
-    lvp_options_set(options, name, text, &error);
+    cr_assert(lvp_options_set(options, name, text, &error), "%s = '%s'", name, text);
     assert_no_error(error);
 }
 
@@ -162,6 +162,12 @@ Test(options, longest_time_fits_an_int)
     assert_refused("time", "2147483648");
     assert_refused("time", "35791395m");
     assert_refused("time", "99999999999999999999h");
+}
+
+Test(options, error_of_an_earlier_call_does_not_matter)
+{
+    errno = ERANGE;
+    assert_seconds("30", 30);
 }
 
 Test(options, no_time_is_refused)

@@ -112,6 +112,21 @@ Test(quantity, leading_plus_and_zeros_do_not_matter)
     assert_amount("memory", "0000000000000000000000000000002", 2);
 }
 
+Test(quantity, digits_that_only_say_zero_do_not_overflow)
+{
+    assert_amount("memory", "1844674407370955160.0", G_GINT64_CONSTANT(1844674407370955160));
+    assert_refused("memory", "1.00000000000000000000000", "too many digits");
+}
+
+Test(quantity, sixty_four_characters_are_read_and_no_more)
+{
+    g_autofree char *zeros = g_strnfill(63, '0');
+    g_autofree char *longest = g_strconcat(zeros, "2", NULL);
+    g_autofree char *longer = g_strconcat("0", longest, NULL);
+    assert_amount("memory", longest, 2);
+    assert_refused("memory", longer, "too long");
+}
+
 Test(quantity, zero_is_zero_with_any_suffix)
 {
     static const char *const ZEROS[] = {"0", "0Ei", "0.000", "0e99", "0n", "0e-99"};

@@ -53,6 +53,7 @@ Test(request, copy_is_independent)
 {
     g_autoptr(LvpRequest) request = new_small_request();
     g_autoptr(LvpRequest) copy = lvp_request_copy(request);
+    cr_assert(lvp_request_equal(copy, request));
     lvp_request_set_amount(copy, "cpu", 1);
     cr_assert_eq(lvp_request_get_amount(request, "cpu"), 2000);
     cr_assert_eq(lvp_request_get_amount(copy, "memory"), G_GINT64_CONSTANT(4) << 30);
@@ -71,7 +72,7 @@ Test(request, another_amount_or_resource_is_not_equal)
 {
     g_autoptr(LvpRequest) request = new_small_request();
     g_autoptr(LvpRequest) other = lvp_request_copy(request);
-    lvp_request_set_amount(other, "cpu", 2001);
+    lvp_request_set_amount(other, "memory", 2001);
     cr_assert_not(lvp_request_equal(request, other));
     g_autoptr(LvpRequest) more = lvp_request_copy(request);
     lvp_request_set_amount(more, "gpu.nvidia/a100", 1);
@@ -152,6 +153,7 @@ Test(request, holding_names_machine_and_units)
     lvp_holding_add_unit(holding, "gpu.nvidia/a100", "0000:af:00.0", "10de:20b7", 1);
     id[0] = 'x';
     cr_assert_str_eq(lvp_holding_get_machine(holding), "uuid");
+    cr_assert_str_eq(holding->source, "pci");
     cr_assert_eq(lvp_holding_get_n_units(holding), 2);
     cr_assert_str_eq(lvp_holding_get_unit_id(holding, 0), "0000:3b:00.0");
     cr_assert_str_eq(lvp_holding_get_unit_identity(holding, 1), "10de:20b7");
@@ -185,8 +187,8 @@ Test(request, outcome_finds_the_first_of_a_verdict)
 Test(request, outcome_finds_what_was_not_put_back_of_a_unit)
 {
     g_autoptr(LvpOutcome) outcome = lvp_outcome_new();
-    lvp_outcome_add(outcome, "a", LVP_VERDICT_DONE, NULL);
     lvp_outcome_add(outcome, "b", LVP_VERDICT_BLOCKED, "in use");
+    lvp_outcome_add(outcome, "a", LVP_VERDICT_DONE, NULL);
     cr_assert_null(lvp_outcome_find_failure(outcome, "a"));
     cr_assert_str_eq(lvp_outcome_find_failure(outcome, "b")->reason, "in use");
     lvp_outcome_add(outcome, NULL, LVP_VERDICT_FAILED, "record of version 9");

@@ -23,9 +23,12 @@ Test(snapshot, amounts_of_one_node_add_up)
 {
     g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
     lvp_snapshot_add_amount(snapshot, "cpu", 0, 1000);
+    lvp_snapshot_add_amount(snapshot, "cpu", 1, 2000);
     lvp_snapshot_add_amount(snapshot, "cpu", 0, 3000);
-    cr_assert_eq(snapshot->amounts->len, 1);
+    lvp_snapshot_add_amount(snapshot, "cpu", 1, 4000);
+    cr_assert_eq(snapshot->amounts->len, 2);
     cr_assert_eq(get_amount(snapshot, 0)->amount, 4000);
+    cr_assert_eq(get_amount(snapshot, 1)->amount, 6000);
 }
 
 Test(snapshot, nodes_and_resources_are_kept_apart)
@@ -151,6 +154,45 @@ Test(snapshot, first_reason_stays)
     lvp_unit_set_unusable(unit, "no IOMMU group");
     cr_assert(unit->unusable);
     cr_assert_str_eq(unit->reason, "mounted at /srv");
+}
+
+/* ---- reading ---- */
+
+Test(snapshot, units_are_read_in_their_order)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    add_unit(snapshot);
+    lvp_snapshot_add_unit(snapshot, NULL, "0000:af:00.0", "8086:1572", 1);
+    const LvpUnit *first = lvp_snapshot_get_unit(snapshot, 0);
+    const LvpUnit *second = lvp_snapshot_get_unit(snapshot, 1);
+    cr_assert_eq(lvp_snapshot_get_n_units(snapshot), 2);
+    cr_assert_str_eq(lvp_unit_get_id(first), "0000:3b:00.0");
+    cr_assert_str_eq(lvp_unit_get_resource(first), "gpu.nvidia/a100");
+    cr_assert_str_eq(lvp_unit_get_id(second), "0000:af:00.0");
+    cr_assert_null(lvp_unit_get_resource(second));
+}
+
+Test(snapshot, attribute_is_read_by_its_key_and_empty_where_there_is_none)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    LvpUnit *unit = add_unit(snapshot);
+    cr_assert_str_eq(lvp_unit_get_attribute(unit, "driver"), "");
+    lvp_unit_set_attribute(unit, "driver", "nvidia");
+    lvp_unit_set_attribute(unit, "revision", "0xa1");
+    cr_assert_str_eq(lvp_unit_get_attribute(unit, "driver"), "nvidia");
+    cr_assert_str_eq(lvp_unit_get_attribute(unit, "revision"), "0xa1");
+    cr_assert_str_eq(lvp_unit_get_attribute(unit, "rev"), "");
+}
+
+Test(snapshot, condition_is_read_by_its_own_bit)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    LvpUnit *unit = add_unit(snapshot);
+    cr_assert_null(lvp_unit_get_reason(unit));
+    lvp_unit_add_condition(unit, LVP_CONDITION_HOST, "mounted");
+    cr_assert(lvp_unit_has_condition(unit, LVP_CONDITION_HOST));
+    cr_assert_not(lvp_unit_has_condition(unit, LVP_CONDITION_BLOCKED));
+    cr_assert_str_eq(lvp_unit_get_reason(unit), "mounted");
 }
 
 Test(snapshot, free_accepts_null) { lvp_snapshot_free(NULL); }
