@@ -8,6 +8,7 @@
 
 #define FIRST_RETRY_MS 250
 #define LAST_RETRY_MS 30000
+#define FIRST_TRY_WAIT_MS 5000
 #define KEEPALIVE_INTERVAL_S 5
 #define KEEPALIVE_COUNT 6
 
@@ -21,13 +22,13 @@ struct LvpHypervisor {
     char *problem;
     gboolean broken; /* the connection was closed under us */
     gboolean stopping;
-    int wake_timer;
+    gboolean tried; /* the first attempt to connect has ended */
 };
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, virConnectClose)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virDomain, virDomainFree)
 
-/* ---- connection thread ---- */
+/* ---- the connection ---- */
 
 static void
 ignore_error(void *data, virErrorPtr error)
@@ -44,6 +45,7 @@ handle_close(virConnectPtr connection, int reason, void *data)
     LvpHypervisor *self = data;
     g_mutex_lock(&self->mutex);
     self->broken = TRUE;
+    g_cond_broadcast(&self->wake);
     g_mutex_unlock(&self->mutex);
 }
 
@@ -58,13 +60,6 @@ handle_lifecycle(virConnectPtr connection, virDomainPtr domain, int event, int d
     if (virDomainGetUUIDString(domain, uuid) == 0 && self->calls.domain_changed)
         self->calls.domain_changed(self->calls.data, uuid);
     return 0;
-}
-
-static void
-handle_wake(int timer, void *data)
-{
-    (void)data;
-    virEventUpdateTimeout(timer, -1);
 }
 
 /* NULL with self->problem set. */
@@ -84,6 +79,8 @@ open_connection(LvpHypervisor *self)
     g_mutex_lock(&self->mutex);
     g_free(self->problem);
     self->problem = g_strdup(why);
+    self->tried = TRUE;
+    g_cond_broadcast(&self->wake);
     g_mutex_unlock(&self->mutex);
     return NULL;
 }
@@ -95,25 +92,22 @@ announce(LvpHypervisor *self, gboolean connected)
         self->calls.connection_changed(self->calls.data, connected);
 }
 
-/* Runs events until the connection breaks or we stop. */
+/* Until the connection breaks or we stop. */
 static void
 serve_connection(LvpHypervisor *self, virConnectPtr connection)
 {
     g_mutex_lock(&self->mutex);
     self->connection = connection;
     self->broken = FALSE;
+    self->tried = TRUE;
+    g_cond_broadcast(&self->wake);
     g_clear_pointer(&self->problem, g_free);
     g_mutex_unlock(&self->mutex);
     g_message("libvirt %s is connected", self->uri);
     announce(self, TRUE);
-    for (;;) {
-        g_mutex_lock(&self->mutex);
-        gboolean end = self->broken || self->stopping;
-        g_mutex_unlock(&self->mutex);
-        if (end || virEventRunDefaultImpl() < 0)
-            break;
-    }
     g_mutex_lock(&self->mutex);
+    while (!self->broken && !self->stopping)
+        g_cond_wait(&self->wake, &self->mutex);
     self->connection = NULL;
     gboolean lost = !self->stopping;
     if (lost)
@@ -175,7 +169,6 @@ lvp_hypervisor_new(const char *uri, const LvpHypervisorCalls *calls)
     virSetErrorFunc(NULL, ignore_error);
     virInitialize();
     virEventRegisterDefaultImpl();
-    self->wake_timer = virEventAddTimeout(-1, handle_wake, self, NULL);
     return self;
 }
 
@@ -193,12 +186,10 @@ lvp_hypervisor_free(LvpHypervisor *self)
         return;
     g_mutex_lock(&self->mutex);
     self->stopping = TRUE;
-    g_cond_signal(&self->wake);
+    g_cond_broadcast(&self->wake);
     g_mutex_unlock(&self->mutex);
-    virEventUpdateTimeout(self->wake_timer, 0);
     if (self->thread)
         g_thread_join(self->thread);
-    virEventRemoveTimeout(self->wake_timer);
     g_cond_clear(&self->wake);
     g_mutex_clear(&self->mutex);
     g_free(self->uri);
@@ -223,11 +214,15 @@ lvp_hypervisor_dup_problem(LvpHypervisor *self)
     return problem;
 }
 
-/* A reference to the connection for one call. */
+/* A reference to the connection for one call. A call that comes right after the start waits for the
+ * first attempt to connect. */
 static virConnectPtr
 acquire(LvpHypervisor *self, GError **error)
 {
+    gint64 deadline = g_get_monotonic_time() + FIRST_TRY_WAIT_MS * 1000;
     g_mutex_lock(&self->mutex);
+    while (!self->tried && self->thread && g_cond_wait_until(&self->wake, &self->mutex, deadline))
+        ;
     virConnectPtr connection = self->connection;
     if (connection)
         virConnectRef(connection);

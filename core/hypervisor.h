@@ -11,7 +11,7 @@
 
 typedef struct LvpHypervisor LvpHypervisor;
 
-/* Called in the hypervisor's thread; to return soon. */
+/* Called in the main thread or the hypervisor's; to return soon. */
 typedef struct {
     /* Connected, or no longer; after connecting all domains are to be looked at. */
     void (*connection_changed)(gpointer data, gboolean connected);

@@ -222,14 +222,16 @@ find_interface_use(const LvpPciHostUse *self, const char *name)
     g_autofree char *master_path = g_strdup_printf("class/net/%s/master", name);
     if (lvp_host_read_link_name(self->host, LVP_HOST_SYS, master_path, master, sizeof master))
         return g_strdup_printf("%s belongs to %s", name, master);
+    g_autofree char *flags_path = g_strdup_printf("class/net/%s/flags", name);
+    gboolean up =
+        lvp_host_read_value(self->host, LVP_HOST_SYS, flags_path, value, sizeof value) > 0 &&
+        (g_ascii_strtoull(value, NULL, 16) & IFF_UP_FLAG);
     g_autofree char *address = lvp_host_find_interface_address(self->host, name);
+    if (up && address)
+        return g_strdup_printf("%s is up and has address %s", name, address);
     if (address)
         return g_strdup_printf("%s has address %s", name, address);
-    g_autofree char *flags_path = g_strdup_printf("class/net/%s/flags", name);
-    if (lvp_host_read_value(self->host, LVP_HOST_SYS, flags_path, value, sizeof value) > 0 &&
-        (g_ascii_strtoull(value, NULL, 16) & IFF_UP_FLAG))
-        return g_strdup_printf("%s is up", name);
-    return NULL;
+    return up ? g_strdup_printf("%s is up", name) : NULL;
 }
 
 static gboolean
@@ -264,8 +266,9 @@ lvp_pci_host_use_find(LvpPciHostUse *self,
         use = find_block_use(self, g_ptr_array_index(below->blocks, i));
     for (guint i = 0; below && i < below->interfaces->len && !use; i++)
         use = find_interface_use(self, g_ptr_array_index(below->interfaces, i));
-    for (guint i = 0; below && i < below->blocks->len && !use; i++)
-        use = find_hidden_use(self, g_ptr_array_index(below->blocks, i));
+    /* Partitions stand behind their disk, which is busy whenever one of them is. */
+    for (guint i = below ? below->blocks->len : 0; i > 0 && !use; i--)
+        use = find_hidden_use(self, g_ptr_array_index(below->blocks, i - 1));
     if (!use && class_code >> 16 == CLASS_DISPLAY && is_boot_display(self->host, address))
         use = g_strdup("it is the boot display");
     if (!use && is_hidden_interface(below, class_code, driver))

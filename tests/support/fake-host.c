@@ -278,6 +278,7 @@ lvp_fake_host_reboot(LvpFakeHost *self)
     g_mutex_lock(&self->mutex);
     g_hash_table_remove_all(self->openers);
     fake_kernel_stop(self);
+    self->crashed = FALSE;
     GHashTableIter iter;
     gpointer device;
     g_hash_table_iter_init(&iter, self->devices);
@@ -325,6 +326,14 @@ void
 lvp_fake_host_crash_at(LvpFakeHost *self, guint n)
 {
     add_fault(self, n, FAKE_CRASH, EIO);
+}
+
+void
+lvp_fake_host_restart(LvpFakeHost *self)
+{
+    g_mutex_lock(&self->mutex);
+    self->crashed = FALSE;
+    g_mutex_unlock(&self->mutex);
 }
 
 void

@@ -105,8 +105,11 @@ void lvp_fake_host_reboot(LvpFakeHost *self);
 void lvp_fake_host_fail_write(LvpFakeHost *self, guint n, int code);
 /* It says success and has no effect. */
 void lvp_fake_host_lie_at(LvpFakeHost *self, guint n);
-/* It takes effect and then says EIO: a provider that is killed right after it. */
+/* It takes effect and says EIO, and so says all that follows, but without effect: the provider was
+ * killed right after it. */
 void lvp_fake_host_crash_at(LvpFakeHost *self, guint n);
+/* The provider was started again after a crash. */
+void lvp_fake_host_restart(LvpFakeHost *self);
 /* It does not return (LVP_ERROR_TIMED_OUT) and keeps its lock; an unbind has the driver link gone.
  * All that follows for the same device hangs too. */
 void lvp_fake_host_hang_at(LvpFakeHost *self, guint n);

@@ -278,12 +278,9 @@ find_fault(LvpFakeHost *self)
 }
 
 static int
-answer_write(LvpFakeHost *self, const char *path, const char *text, int lock_fd)
+carry_out(LvpFakeHost *self, const char *path, const char *text, int lock_fd, gboolean hangs)
 {
     g_auto(Write) write = {.path = path, .text = text};
-    const FakeFault *fault = find_fault(self);
-    if (fault && (fault->kind == FAKE_FAIL || fault->kind == FAKE_LIE))
-        return fault->code;
     int code = look_up(self, &write);
     if (code != 0)
         return code;
@@ -291,14 +288,26 @@ answer_write(LvpFakeHost *self, const char *path, const char *text, int lock_fd)
         g_autofree char *opener = g_strdup(write.device->stuck_for);
         return hang(self, &write, opener, lock_fd);
     }
-    if (fault && fault->kind == FAKE_HANG)
-        return hang(self, &write, NULL, lock_fd);
     const char *holder =
         is_effective_unbind(&write) ? fake_device_find_holder(self, write.device) : NULL;
-    if (holder)
-        return hang(self, &write, holder, lock_fd);
-    code = apply(self, &write);
-    return fault ? fault->code : code;
+    if (hangs || holder)
+        return hang(self, &write, hangs ? NULL : holder, lock_fd);
+    return apply(self, &write);
+}
+
+static int
+answer_write(LvpFakeHost *self, const char *path, const char *text, int lock_fd)
+{
+    const FakeFault *fault = find_fault(self);
+    if (self->crashed)
+        return EIO;
+    if (fault && (fault->kind == FAKE_FAIL || fault->kind == FAKE_LIE))
+        return fault->code;
+    int code = carry_out(self, path, text, lock_fd, fault && fault->kind == FAKE_HANG);
+    if (!fault || fault->kind != FAKE_CRASH)
+        return code;
+    self->crashed = TRUE;
+    return fault->code;
 }
 
 /* ---- the effects ---- */
@@ -324,11 +333,11 @@ kernel_read_guarded(gpointer data, const char *path, char *buffer, gsize size)
     g_autofree char *full = g_strconcat("sys/", path, NULL);
     g_mutex_lock(&self->mutex);
     const FakeDevice *device = g_hash_table_lookup(self->devices, address);
-    gboolean stuck = device && device->stuck;
     g_autofree char *text = lvp_scratch_read(self->scratch, full);
+    int code = self->crashed ? EIO : device && device->stuck ? ETIMEDOUT : text ? 0 : ENOENT;
     g_mutex_unlock(&self->mutex);
-    g_strlcpy(buffer, text && !stuck ? text : "", size);
-    return stuck ? ETIMEDOUT : text ? 0 : ENOENT;
+    g_strlcpy(buffer, code == 0 ? text : "", size);
+    return code;
 }
 
 static int
@@ -337,7 +346,7 @@ kernel_load_module(gpointer data, const char *module)
     LvpFakeHost *self = data;
     g_autofree char *driver = g_strdelimit(g_strdup(module), "_", '-');
     g_mutex_lock(&self->mutex);
-    int code = self->module_error;
+    int code = self->crashed ? EIO : self->module_error;
     if (code == 0) {
         fake_driver_load(self, driver);
         GHashTableIter iter;

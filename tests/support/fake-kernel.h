@@ -58,6 +58,7 @@ struct LvpFakeHost {
     GArray *faults;        /* FakeFault */
     GArray *late;          /* FakeLate, in the order in which they hung */
     int module_error;
+    gboolean crashed;  /* the provider is dead: nothing that it asks for has an effect */
     guint next_number; /* of whatever the kernel counts: minors, vfio devices, boots */
 };
 

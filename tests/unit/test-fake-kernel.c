@@ -316,11 +316,17 @@ Test(fake_kernel, lie_says_success_without_effect)
     assert_driver(GPU, "nvidia");
 }
 
-Test(fake_kernel, crash_has_its_effect_and_says_eio)
+Test(fake_kernel, write_of_a_crash_has_its_effect_and_those_after_it_have_none)
 {
     lvp_fake_host_crash_at(fake, 1);
     assert_write_fails(DEVICES GPU "/driver/unbind", GPU, EIO);
     assert_driver(GPU, NULL);
+    assert_write_fails("bus/pci/drivers_probe", GPU, EIO);
+    assert_driver(GPU, NULL);
+    cr_assert_not(lvp_host_load_module(host, "vfio-pci", TIMEOUT_MS, NULL));
+    lvp_fake_host_restart(fake);
+    write_well("bus/pci/drivers_probe", GPU);
+    assert_driver(GPU, "nvidia");
 }
 
 Test(fake_kernel, hung_write_takes_effect_when_it_is_finished)

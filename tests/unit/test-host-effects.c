@@ -2,6 +2,7 @@
 /* Effects on a made tree in real helper processes, and their locks. */
 #include "assert-error.h"
 #include "host-effects.h"
+#include "open-files.h"
 #include "scratch.h"
 #include "wait-until.h"
 
@@ -52,16 +53,6 @@ is_unlocked(gpointer data)
     return !lvp_host_is_locked(data, LOCK);
 }
 
-static guint
-count_open_files(void)
-{
-    guint count = 0;
-    g_autoptr(GDir) folder = g_dir_open("/proc/self/fd", 0, NULL);
-    while (g_dir_read_name(folder))
-        count++;
-    return count;
-}
-
 /* ---- effects ---- */
 
 Test(host_effects, write_reaches_the_file)
@@ -95,13 +86,13 @@ Test(host_effects, write_that_the_kernel_refuses_says_why)
 Test(host_effects, effects_leave_no_file_lock_or_child)
 {
     lvp_scratch_write(scratch, "sys/a", "1\n");
-    guint before = count_open_files();
+    guint before = lvp_count_open_files();
     for (guint i = 0; i < 10; i++) {
         lvp_host_write(host, "a", "1\n", LOCK, TIMEOUT_MS, NULL);
         lvp_host_write(host, "none", "1\n", LOCK, TIMEOUT_MS, NULL);
         g_free(lvp_host_read_guarded(host, "a", LOCK, TIMEOUT_MS, NULL));
     }
-    cr_assert_eq(count_open_files(), before);
+    cr_assert_eq(lvp_count_open_files(), before);
     cr_assert_not(lvp_host_is_locked(host, LOCK));
     cr_assert(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
 }

@@ -2,6 +2,7 @@
 /* What is read of a made tree. */
 #include "assert-error.h"
 #include "host-effects.h"
+#include "open-files.h"
 #include "scratch.h"
 
 #include <errno.h>
@@ -39,16 +40,6 @@ tear_down(void)
 }
 
 TestSuite(host, .init = set_up, .fini = tear_down, .timeout = 60);
-
-static guint
-count_open_files(void)
-{
-    guint count = 0;
-    g_autoptr(GDir) folder = g_dir_open("/proc/self/fd", 0, NULL);
-    while (g_dir_read_name(folder))
-        count++;
-    return count;
-}
 
 /* ---- the root ---- */
 
@@ -228,14 +219,14 @@ Test(host, reads_leave_no_file_open)
 {
     char value[LVP_HOST_VALUE_SIZE];
     lvp_scratch_write(scratch, "sys/a", "1\n");
-    guint before = count_open_files();
+    guint before = lvp_count_open_files();
     for (guint i = 0; i < 10; i++) {
         lvp_host_read_value(host, LVP_HOST_SYS, "a", value, sizeof value);
         g_free(lvp_host_read_text(host, LVP_HOST_SYS, "a", NULL));
         g_strfreev(lvp_host_list(host, LVP_HOST_SYS, ".", NULL));
         g_strfreev(lvp_host_list(host, LVP_HOST_SYS, "a", NULL));
     }
-    cr_assert_eq(count_open_files(), before);
+    cr_assert_eq(lvp_count_open_files(), before);
 }
 
 /* ---- what else is asked of a host ---- */

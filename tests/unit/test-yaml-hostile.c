@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files that mean harm, or are none. */
 #include "assert-error.h"
+#include "open-files.h"
 #include "scratch.h"
 
 #include <libvirt-provider/yaml.h>
@@ -81,7 +82,8 @@ Test(yaml_hostile, one_mebibyte_is_read_and_one_byte_more_refused)
     g_autoptr(LvpYaml) too_large = lvp_yaml_read_file(over, diagnostics);
     cr_assert_null(too_large);
     g_autofree char *mistakes = lvp_diagnostics_to_text(diagnostics);
-    assert_contains(mistakes, "larger than 1 MiB");
+    g_autofree char *expected = g_strconcat(over, ": error: larger than 1 MiB", NULL);
+    cr_assert_str_eq(mistakes, expected);
 }
 
 /* What is said about PATH, which gives no tree; g_free(). */
@@ -146,6 +148,17 @@ Test(yaml_hostile, empty_file_is_reported)
     g_autofree char *path = lvp_scratch_get_path(scratch, "empty");
     g_autofree char *empty = read_unreadable(path);
     assert_contains(empty, "empty");
+}
+
+Test(yaml_hostile, files_are_closed_also_those_that_are_refused)
+{
+    g_autoptr(LvpScratch) scratch = lvp_scratch_new();
+    guint before = lvp_count_open_files();
+    lvp_scratch_write(scratch, "a.yaml", "a: &x 1\n");
+    g_autofree char *path = lvp_scratch_get_path(scratch, "a.yaml");
+    g_free(read_unreadable(path));
+    g_free(read_unreadable(lvp_scratch_get_root(scratch)));
+    cr_assert_eq(lvp_count_open_files(), before);
 }
 
 /* ---- garbage ---- */

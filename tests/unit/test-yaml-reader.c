@@ -255,6 +255,14 @@ Test(yaml_reader, sixteen_levels_are_read_and_seventeen_refused)
     assert_refused(deeper, "1:17", "too deep");
 }
 
+Test(yaml_reader, neighbours_do_not_add_up_to_levels)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (guint i = 0; i < 20; i++)
+        g_string_append(text, "- [{a: b}]\n");
+    lvp_yaml_free(read_well(text->str));
+}
+
 Test(yaml_reader, mappings_count_as_levels_too)
 {
     assert_refused("a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: {a: 1"
