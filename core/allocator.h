@@ -6,21 +6,13 @@
  * that fails. A machine that is busy belongs to the job that made it so. */
 #pragma once
 
+#include "class-table.h"
 #include "inventory.h"
 #include "journal.h"
-#include "machine-class.h"
 #include "planner.h"
 #include "source.h"
 
 typedef struct LvpAllocator LvpAllocator;
-
-/* A class as it stands against the present inventory. */
-typedef struct {
-    const LvpMachineClass *declared;
-    LvpRequest *effective; /* after normalize */
-    GArray *demands;       /* LvpDemand; empty if PROBLEM */
-    char *problem;         /* why no machine of it can be made: "no source offers x"; else NULL */
-} LvpClassEntry;
 
 /* What lies under the lock; read only, and only inside lvp_allocator_read(). */
 typedef struct {

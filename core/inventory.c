@@ -4,28 +4,6 @@
 #include <libvirt-provider/error.h>
 #include <string.h>
 
-#define WORD_BITS 64u
-
-/* One resource on one node. */
-typedef struct {
-    gint64 total, taken; /* of a counted resource */
-    GPtrArray *units;    /* LvpInventoryUnit by bit; of a unitary resource */
-    guint64 *free_bits;
-    guint n_words;
-    guint first_word; /* no bit is set before this word */
-    guint n_free;
-} Shelf;
-
-struct LvpResource {
-    char *name;
-    const char *source;
-    gboolean unitary;
-    gint64 total;
-    gint64 n_free; /* of a unitary resource, over all nodes */
-    Shelf *shelves;
-    guint n_shelves;
-};
-
 /* Units that go to one machine only. */
 typedef struct {
     char *name;
@@ -46,19 +24,6 @@ struct LvpInventory {
 };
 
 /* ---- life ---- */
-
-static void
-free_resource(gpointer data)
-{
-    LvpResource *resource = data;
-    for (guint i = 0; i < resource->n_shelves; i++) {
-        g_clear_pointer(&resource->shelves[i].units, g_ptr_array_unref);
-        g_free(resource->shelves[i].free_bits);
-    }
-    g_free(resource->shelves);
-    g_free(resource->name);
-    g_free(resource);
-}
 
 static void
 free_unit(gpointer data)
@@ -90,7 +55,7 @@ equal_units(gconstpointer a, gconstpointer b)
 {
     const LvpInventoryUnit *left = a, *right = b;
     return strcmp(left->found->id, right->found->id) == 0 &&
-           strcmp(left->resource->source, right->resource->source) == 0;
+           strcmp(left->source, right->source) == 0;
 }
 
 LvpInventory *
@@ -99,7 +64,7 @@ lvp_inventory_new(void)
     LvpInventory *self = g_new0(LvpInventory, 1);
     self->sources = g_ptr_array_new_with_free_func(g_free);
     self->snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_snapshot_free);
-    self->resources = g_ptr_array_new_with_free_func(free_resource);
+    self->resources = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_resource_free);
     self->by_name = g_hash_table_new(g_str_hash, g_str_equal);
     self->units = g_ptr_array_new_with_free_func(free_unit);
     self->by_id = g_hash_table_new(hash_unit, equal_units);
@@ -145,25 +110,22 @@ add_resource(
     LvpInventory *self, const char *source, const char *name, gboolean unitary, GError **error)
 {
     LvpResource *resource = g_hash_table_lookup(self->by_name, name);
-    if (resource && strcmp(resource->source, source) != 0) {
+    if (resource && strcmp(lvp_resource_get_source(resource), source) != 0) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT,
                     "sources %s and %s both offer resource %s: load only one of them",
-                    resource->source, source, name);
+                    lvp_resource_get_source(resource), source, name);
         return NULL;
     }
-    if (resource && resource->unitary != unitary) {
+    if (resource && lvp_resource_is_unitary(resource) != unitary) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE,
                     "source %s offers %s both as an amount and as units", source, name);
         return NULL;
     }
     if (resource)
         return resource;
-    resource = g_new0(LvpResource, 1);
-    resource->name = g_strdup(name);
-    resource->source = source;
-    resource->unitary = unitary;
+    resource = lvp_resource_new(name, source, unitary);
     g_ptr_array_add(self->resources, resource);
-    g_hash_table_insert(self->by_name, resource->name, resource);
+    g_hash_table_insert(self->by_name, (gpointer)(gsize)lvp_resource_get_name(resource), resource);
     return resource;
 }
 
@@ -173,6 +135,7 @@ add_unit(LvpInventory *self, LvpResource *resource, const LvpUnit *found)
     LvpInventoryUnit *unit = g_new0(LvpInventoryUnit, 1);
     unit->found = found;
     unit->resource = resource;
+    unit->source = lvp_resource_get_source(resource);
     if (g_hash_table_contains(self->by_id, unit)) {
         g_free(unit);
         return FALSE;
@@ -240,7 +203,7 @@ lvp_inventory_add_lost_unit(LvpInventory *self,
     LvpResource *known = g_hash_table_lookup(self->by_name, resource);
     if (!known)
         known = add_resource(self, own_source_name(self, source), resource, TRUE, NULL);
-    if (!known->unitary || strcmp(known->source, source) != 0)
+    if (!lvp_resource_is_unitary(known) || strcmp(lvp_resource_get_source(known), source) != 0)
         return; /* the name means something else by now: the claim stays, the unit is nobody's */
     LvpUnit *unit = lvp_snapshot_add_unit(self->lost, resource, id, identity, node);
     lvp_unit_add_condition(unit, LVP_CONDITION_LOST, "it is not there any more");
@@ -250,7 +213,8 @@ lvp_inventory_add_lost_unit(LvpInventory *self,
 static int
 compare_resources(gconstpointer a, gconstpointer b)
 {
-    return strcmp((*(LvpResource *const *)a)->name, (*(LvpResource *const *)b)->name);
+    return strcmp(lvp_resource_get_name(*(LvpResource *const *)a),
+                  lvp_resource_get_name(*(LvpResource *const *)b));
 }
 
 static int
@@ -258,7 +222,7 @@ compare_units(gconstpointer a, gconstpointer b)
 {
     const LvpInventoryUnit *left = *(LvpInventoryUnit *const *)a;
     const LvpInventoryUnit *right = *(LvpInventoryUnit *const *)b;
-    int sources = strcmp(left->resource->source, right->resource->source);
+    int sources = strcmp(left->source, right->source);
     return sources ? sources : strcmp(left->found->id, right->found->id);
 }
 
@@ -266,8 +230,8 @@ static void
 join_sets(LvpInventory *self, LvpInventoryUnit *unit)
 {
     for (guint i = 0; unit->found->sets && i < unit->found->sets->len; i++) {
-        g_autofree char *name = g_strdup_printf("%s:%s", unit->resource->source,
-                                                g_array_index(unit->found->sets, char *, i));
+        g_autofree char *name =
+            g_strdup_printf("%s:%s", unit->source, g_array_index(unit->found->sets, char *, i));
         LvpExclusionSet *set = g_hash_table_lookup(self->sets, name);
         if (!set) {
             set = g_new0(LvpExclusionSet, 1);
@@ -286,37 +250,23 @@ static void
 place_unit(LvpInventory *self, LvpInventoryUnit *unit)
 {
     unit->node_index = lvp_inventory_find_node(self, unit->found->node);
-    Shelf *shelf = &unit->resource->shelves[unit->node_index];
-    if (!shelf->units)
-        shelf->units = g_ptr_array_new();
-    unit->bit = shelf->units->len;
-    g_ptr_array_add(shelf->units, unit);
-    unit->resource->total++;
-}
-
-static gboolean
-is_set(const Shelf *shelf, guint bit)
-{
-    return (shelf->free_bits[bit / WORD_BITS] >> (bit % WORD_BITS)) & 1;
+    unit->bit = lvp_resource_add_unit(unit->resource, unit->node_index, unit);
 }
 
 /* Brings the bitmap in line with whether the unit is free. */
 static void
 update_bit(LvpInventoryUnit *unit)
 {
-    Shelf *shelf = &unit->resource->shelves[unit->node_index];
-    gboolean want = lvp_unit_is_free(unit);
-    if (is_set(shelf, unit->bit) == want)
-        return;
-    guint word = unit->bit / WORD_BITS;
-    shelf->free_bits[word] ^= G_GUINT64_CONSTANT(1) << (unit->bit % WORD_BITS);
-    if (want) {
-        shelf->n_free++;
-        unit->resource->n_free++;
-        shelf->first_word = MIN(shelf->first_word, word);
-    } else {
-        shelf->n_free--;
-        unit->resource->n_free--;
+    lvp_resource_set_unit_free(unit->resource, unit->node_index, unit->bit, lvp_unit_is_free(unit));
+}
+
+static void
+place_amounts(LvpInventory *self, const LvpSnapshot *snapshot)
+{
+    for (guint i = 0; i < snapshot->amounts->len; i++) {
+        const LvpSnapshotAmount *row = &g_array_index(snapshot->amounts, LvpSnapshotAmount, i);
+        lvp_resource_add_amount(g_hash_table_lookup(self->by_name, row->resource),
+                                lvp_inventory_find_node(self, row->node), row->amount);
     }
 }
 
@@ -325,34 +275,16 @@ lvp_inventory_seal(LvpInventory *self)
 {
     g_ptr_array_sort(self->resources, compare_resources);
     g_ptr_array_sort(self->units, compare_units);
-    for (guint i = 0; i < self->resources->len; i++) {
-        LvpResource *resource = g_ptr_array_index(self->resources, i);
-        resource->n_shelves = self->nodes->len;
-        resource->shelves = g_new0(Shelf, resource->n_shelves);
-    }
-    for (guint i = 0; i < self->snapshots->len; i++) {
-        const LvpSnapshot *snapshot = g_ptr_array_index(self->snapshots, i);
-        for (guint k = 0; k < snapshot->amounts->len; k++) {
-            const LvpSnapshotAmount *row = &g_array_index(snapshot->amounts, LvpSnapshotAmount, k);
-            LvpResource *resource = g_hash_table_lookup(self->by_name, row->resource);
-            Shelf *shelf = &resource->shelves[lvp_inventory_find_node(self, row->node)];
-            gint64 room = G_MAXINT64 - resource->total; /* sums saturate */
-            shelf->total = MIN(row->amount, room);
-            resource->total += shelf->total;
-        }
-    }
+    for (guint i = 0; i < self->resources->len; i++)
+        lvp_resource_lay_out(g_ptr_array_index(self->resources, i), self->nodes->len);
+    for (guint i = 0; i < self->snapshots->len; i++)
+        place_amounts(self, g_ptr_array_index(self->snapshots, i));
     for (guint i = 0; i < self->units->len; i++) {
         place_unit(self, g_ptr_array_index(self->units, i));
         join_sets(self, g_ptr_array_index(self->units, i));
     }
-    for (guint i = 0; i < self->resources->len; i++) {
-        LvpResource *resource = g_ptr_array_index(self->resources, i);
-        for (guint k = 0; k < resource->n_shelves; k++) {
-            Shelf *shelf = &resource->shelves[k];
-            shelf->n_words = shelf->units ? (shelf->units->len + WORD_BITS - 1) / WORD_BITS : 0;
-            shelf->free_bits = g_new0(guint64, shelf->n_words);
-        }
-    }
+    for (guint i = 0; i < self->resources->len; i++)
+        lvp_resource_seal(g_ptr_array_index(self->resources, i));
     for (guint i = 0; i < self->units->len; i++)
         update_bit(g_ptr_array_index(self->units, i));
 }
@@ -392,90 +324,13 @@ lvp_inventory_get_resources(const LvpInventory *self)
     return self->resources;
 }
 
-const char *
-lvp_resource_get_name(const LvpResource *self)
-{
-    return self->name;
-}
-
-const char *
-lvp_resource_get_source(const LvpResource *self)
-{
-    return self->source;
-}
-
-gboolean
-lvp_resource_is_unitary(const LvpResource *self)
-{
-    return self->unitary;
-}
-
-gint64
-lvp_resource_get_total(const LvpResource *self)
-{
-    return self->total;
-}
-
-gint64
-lvp_resource_get_free_on(const LvpResource *self, guint node_index)
-{
-    const Shelf *shelf = &self->shelves[node_index];
-    if (self->unitary)
-        return shelf->n_free;
-    return MAX(shelf->total - shelf->taken, 0); /* less than taken after the host has shrunk */
-}
-
-gint64
-lvp_resource_get_free(const LvpResource *self)
-{
-    if (self->unitary)
-        return self->n_free;
-    gint64 sum = 0;
-    for (guint i = 0; i < self->n_shelves; i++)
-        sum += lvp_resource_get_free_on(self, i);
-    return sum;
-}
-
-LvpInventoryUnit *
-lvp_resource_next_free(LvpResource *self, guint node_index, guint *cursor)
-{
-    Shelf *shelf = &self->shelves[node_index];
-    while (shelf->first_word < shelf->n_words && shelf->free_bits[shelf->first_word] == 0)
-        shelf->first_word++;
-    guint from = MAX(*cursor, shelf->first_word * WORD_BITS);
-    for (guint word = from / WORD_BITS; word < shelf->n_words; word++) {
-        guint64 bits = shelf->free_bits[word];
-        if (word == from / WORD_BITS)
-            bits &= ~G_GUINT64_CONSTANT(0) << (from % WORD_BITS);
-        if (bits == 0)
-            continue;
-        guint bit = word * WORD_BITS + (guint)__builtin_ctzll(bits);
-        *cursor = bit + 1;
-        return g_ptr_array_index(shelf->units, bit);
-    }
-    return NULL;
-}
-
-void
-lvp_resource_take_amount(LvpResource *self, guint node_index, gint64 amount)
-{
-    self->shelves[node_index].taken += amount;
-}
-
-void
-lvp_resource_give_amount(LvpResource *self, guint node_index, gint64 amount)
-{
-    self->shelves[node_index].taken -= amount;
-}
-
 /* ---- units ---- */
 
 LvpInventoryUnit *
 lvp_inventory_find_unit(const LvpInventory *self, const char *source, const char *id)
 {
     const LvpUnit found = {.id = id};
-    LvpResource resource = {.source = source};
-    const LvpInventoryUnit key = {.found = &found, .resource = &resource};
+    const LvpInventoryUnit key = {.found = &found, .source = source};
     return g_hash_table_lookup(self->by_id, &key);
 }
 

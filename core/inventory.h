@@ -2,20 +2,19 @@
 /* What exists and what is free, indexed. Pure data: no host, no lock of its own (the allocator's),
  * no third-party library.
  *
- * Built once from the snapshots of all sources and then sealed; a rescan builds a new one. Free
- * units of each resource and node stand in a bitmap, so that taking the next one costs the same
- * whatever the number of units. */
+ * Built once from the snapshots of all sources and then sealed; a rescan builds a new one. */
 #pragma once
 
 #include "lib/snapshot.h"
+#include "resource.h"
 
 typedef struct LvpInventory LvpInventory;
-typedef struct LvpResource LvpResource;
 
 /* One unit as it stands. Read only for all but inventory.c. */
 typedef struct {
     const LvpUnit *found; /* what the source said; never NULL */
     LvpResource *resource;
+    const char *source; /* its source's name */
     guint node_index;
     guint bit;            /* in the resource's bitmap of its node */
     gconstpointer holder; /* the machine; NULL: nobody's */
@@ -60,21 +59,6 @@ guint lvp_inventory_find_node(const LvpInventory *self, int node);
 LvpResource *lvp_inventory_find_resource(const LvpInventory *self, const char *name);
 /* LvpResource, in the order of names; borrowed. */
 const GPtrArray *lvp_inventory_get_resources(const LvpInventory *self);
-const char *lvp_resource_get_name(const LvpResource *self);
-const char *lvp_resource_get_source(const LvpResource *self);
-gboolean lvp_resource_is_unitary(const LvpResource *self);
-/* Over all nodes. */
-gint64 lvp_resource_get_total(const LvpResource *self);
-gint64 lvp_resource_get_free(const LvpResource *self);
-gint64 lvp_resource_get_free_on(const LvpResource *self, guint node_index);
-/* The first free unit of a node at or after *CURSOR (begin with 0), which moves past it; or NULL.
- */
-LvpInventoryUnit *lvp_resource_next_free(LvpResource *self, guint node_index, guint *cursor);
-
-/* Moves AMOUNT between free and taken. */
-void lvp_resource_take_amount(LvpResource *self, guint node_index, gint64 amount);
-void lvp_resource_give_amount(LvpResource *self, guint node_index, gint64 amount);
-
 /* ---- units ---- */
 
 /* NULL if there is none. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The journal's rows. The only user of sqlite. One thread at a time; journal.c sees to that.
- * Errors: LVP_ERROR_HOST, LVP_ERROR_CONFLICT where a row contradicts another. */
+/* The journal's tables and writes. Only journal-* uses sqlite. One thread at a time; journal.c sees
+ * to that. Errors: LVP_ERROR_HOST, LVP_ERROR_CONFLICT where a row contradicts another. */
 #pragma once
 
 #include "journal.h"

@@ -1,37 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "service.h"
+#include "service-private.h"
 
 #include "describe.h"
-#include "org.libvirtprovider.h"
 
 #include <libvirt-provider/error.h>
 #include <string.h>
 
 #define MAX_CALLS 4
-#define DEFAULT_STOP_SECONDS 60
-
-struct LvpService {
-    const LvpMachineJobs *jobs;
-    LvpJobQueue *queue;
-    char *host_root;
-    LvpServiceCalls calls;
-    LvpManager1 *object;
-    GThreadPool *pool; /* calls that may block */
-};
 
 /* ---- calls that may block: in a thread, answered from there ---- */
-
-typedef struct Call Call;
-struct Call {
-    GVariant *(*run)(LvpService *self, const Call *call, GError **error);
-    GDBusMethodInvocation *invocation;
-    GVariant *parameters;
-};
 
 static void
 run_call(gpointer data, gpointer user_data)
 {
-    Call *call = data;
+    LvpServiceCall *call = data;
     GError *error = NULL;
     GVariant *answer = call->run(user_data, call, &error);
     if (answer)
@@ -42,12 +24,12 @@ run_call(gpointer data, gpointer user_data)
     g_free(call);
 }
 
-static gboolean
-queue_call(LvpService *self,
-           GDBusMethodInvocation *invocation,
-           GVariant *(*run)(LvpService *, const Call *, GError **))
+gboolean
+lvp_service_queue_call(LvpService *self,
+                       GDBusMethodInvocation *invocation,
+                       GVariant *(*run)(LvpService *, const LvpServiceCall *, GError **))
 {
-    Call *call = g_new0(Call, 1);
+    LvpServiceCall *call = g_new0(LvpServiceCall, 1);
     call->run = run;
     call->invocation = invocation;
     call->parameters = g_variant_ref(g_dbus_method_invocation_get_parameters(invocation));
@@ -146,7 +128,7 @@ list_all_devices(LvpService *self, GError **error)
 }
 
 static GVariant *
-run_list_devices(LvpService *self, const Call *call, GError **error)
+run_list_devices(LvpService *self, const LvpServiceCall *call, GError **error)
 {
     gboolean all = FALSE;
     g_variant_get(call->parameters, "(b)", &all);
@@ -164,7 +146,7 @@ handle_list_devices(LvpManager1 *object,
 {
     (void)object;
     (void)all;
-    return queue_call(data, invocation, run_list_devices);
+    return lvp_service_queue_call(data, invocation, run_list_devices);
 }
 
 typedef struct {
@@ -239,329 +221,10 @@ handle_get_status(LvpManager1 *object, GDBusMethodInvocation *invocation, gpoint
     return TRUE;
 }
 
-/* ---- specifications ---- */
-
-/* A create as it came in; borrows from PARAMETERS. */
-typedef struct {
-    GVariant *values; /* a{sv} */
-    LvpCreateSpec spec;
-} Creation;
-
-static void
-clear_creation(Creation *self)
-{
-    g_clear_pointer(&self->spec.labels, g_variant_unref);
-    g_clear_pointer(&self->spec.annotations, g_variant_unref);
-    g_clear_pointer(&self->values, g_variant_unref);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Creation, clear_creation)
-
-/* Reports keys that are unknown or of another type, so that no wish is silently lost. */
-static gboolean
-check_keys(GVariant *values, const char *const *known, GError **error)
-{
-    GVariantIter iter;
-    const char *key;
-    GVariant *value;
-    gboolean ok = TRUE;
-    g_variant_iter_init(&iter, values);
-    while (ok && g_variant_iter_next(&iter, "{&sv}", &key, &value)) {
-        const char *type = NULL;
-        for (guint i = 0; known[i]; i += 2)
-            if (strcmp(known[i], key) == 0)
-                type = known[i + 1];
-        ok = type && g_variant_is_of_type(value, G_VARIANT_TYPE(type));
-        if (!ok)
-            g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
-                        type ? "'%s' must be of D-Bus type %s" : "unknown key '%s'", key, type);
-        g_variant_unref(value);
-    }
-    return ok;
-}
-
-static GVariant *
-look_up_map(GVariant *values, const char *key)
-{
-    GVariant *map = g_variant_lookup_value(values, key, G_VARIANT_TYPE("a{ss}"));
-    return map ? map : g_variant_ref_sink(g_variant_new("a{ss}", NULL));
-}
-
-static gboolean
-read_creation(GVariant *values, Creation *creation, GError **error)
-{
-    static const char *const KNOWN[] = {"name",        "s",        "class", "s",      "uuid",
-                                        "s",           "template", "s",     "labels", "a{ss}",
-                                        "annotations", "a{ss}",    "start", "b",      NULL};
-    if (!check_keys(values, KNOWN, error))
-        return FALSE;
-    creation->values = g_variant_ref(values);
-    creation->spec.labels = look_up_map(values, "labels");
-    creation->spec.annotations = look_up_map(values, "annotations");
-    creation->spec.start = TRUE;
-    g_variant_lookup(values, "name", "&s", &creation->spec.name);
-    g_variant_lookup(values, "class", "&s", &creation->spec.class_name);
-    g_variant_lookup(values, "uuid", "&s", &creation->spec.uuid);
-    g_variant_lookup(values, "template", "&s", &creation->spec.template_xml);
-    g_variant_lookup(values, "start", "b", &creation->spec.start);
-    if (creation->spec.name && creation->spec.class_name)
-        return TRUE;
-    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "a machine needs name and class");
-    return FALSE;
-}
-
-/* ---- jobs ---- */
-
-typedef struct {
-    const LvpMachineJobs *jobs;
-    const LvpServiceCalls *calls;
-    GVariant *parameters;
-} JobData;
-
-static void
-free_job_data(gpointer data)
-{
-    JobData *job = data;
-    g_variant_unref(job->parameters);
-    g_free(job);
-}
-
-static gboolean
-start_job(LvpService *self,
-          GDBusMethodInvocation *invocation,
-          const char *operation,
-          const char *subject,
-          LvpJobFunc func)
-{
-    GError *error = NULL;
-    JobData *data = g_new0(JobData, 1);
-    data->jobs = self->jobs;
-    data->calls = &self->calls;
-    data->parameters = g_variant_ref(g_dbus_method_invocation_get_parameters(invocation));
-    g_autofree char *path =
-        lvp_job_queue_start(self->queue, g_dbus_method_invocation_get_connection(invocation),
-                            operation, subject, func, data, free_job_data, &error);
-    if (path)
-        g_dbus_method_invocation_return_value(invocation, g_variant_new("(o)", path));
-    else
-        g_dbus_method_invocation_take_error(invocation, error);
-    return TRUE;
-}
-
-typedef struct {
-    const char *name;
-    GVariant *row;
-} MachineRow;
-
-static void
-read_machine_row(const LvpWorld *world, gpointer data)
-{
-    MachineRow *reading = data;
-    reading->row = lvp_describe_machine(world, reading->name);
-}
-
-/* The drivers of devices have changed hands; a look that fails is told by the next one. */
-static void
-look_again(const JobData *job)
-{
-    g_autoptr(GError) error = NULL;
-    if (!job->calls->rescan(job->calls->data, &error))
-        g_warning("cannot look at the host again: %s", error->message);
-}
-
-static gboolean
-run_create(gpointer data, const LvpProgress *progress, GVariant **ret_result, GError **error)
-{
-    const JobData *job = data;
-    g_autoptr(GVariant) values = g_variant_get_child_value(job->parameters, 0);
-    g_auto(Creation) creation = {0};
-    if (!read_creation(values, &creation, error))
-        return FALSE;
-    g_autoptr(LvpMachine) machine = lvp_machine_create(job->jobs, &creation.spec, progress, error);
-    look_again(job);
-    if (!machine)
-        return FALSE;
-    MachineRow reading = {machine->uuid, NULL};
-    lvp_allocator_read(job->jobs->allocator, read_machine_row, &reading);
-    *ret_result = reading.row;
-    return TRUE;
-}
-
-static gboolean
-handle_create_machine(LvpManager1 *object,
-                      GDBusMethodInvocation *invocation,
-                      GVariant *values,
-                      gpointer data)
-{
-    (void)object;
-    g_auto(Creation) creation = {0};
-    GError *error = NULL;
-    if (!read_creation(values, &creation, &error) ||
-        !lvp_machine_check_name(creation.spec.name, &error)) {
-        g_dbus_method_invocation_take_error(invocation, error);
-        return TRUE;
-    }
-    return start_job(data, invocation, "create", creation.spec.name, run_create);
-}
-
-static GVariant *
-run_render(LvpService *self, const Call *call, GError **error)
-{
-    g_autoptr(GVariant) values = g_variant_get_child_value(call->parameters, 0);
-    g_auto(Creation) creation = {0};
-    if (!read_creation(values, &creation, error))
-        return NULL;
-    g_autofree char *xml = lvp_machine_render(self->jobs, &creation.spec, error);
-    return xml ? g_variant_new("(s)", xml) : NULL;
-}
-
-static gboolean
-handle_render_machine(LvpManager1 *object,
-                      GDBusMethodInvocation *invocation,
-                      GVariant *values,
-                      gpointer data)
-{
-    (void)object;
-    (void)values;
-    return queue_call(data, invocation, run_render);
-}
-
-static gboolean
-run_start(gpointer data, const LvpProgress *progress, GVariant **ret_result, GError **error)
-{
-    (void)ret_result;
-    const JobData *job = data;
-    const char *name;
-    g_variant_get(job->parameters, "(&s)", &name);
-    return lvp_machine_start(job->jobs, name, progress, error);
-}
-
-static gboolean
-handle_start_machine(LvpManager1 *object,
-                     GDBusMethodInvocation *invocation,
-                     const char *name,
-                     gpointer data)
-{
-    (void)object;
-    return start_job(data, invocation, "start", name, run_start);
-}
-
-static gboolean
-run_stop(gpointer data, const LvpProgress *progress, GVariant **ret_result, GError **error)
-{
-    (void)ret_result;
-    const JobData *job = data;
-    const char *name;
-    gboolean force = FALSE;
-    guint seconds = DEFAULT_STOP_SECONDS;
-    g_autoptr(GVariant) options = NULL;
-    g_variant_get(job->parameters, "(&s@a{sv})", &name, &options);
-    g_variant_lookup(options, "force", "b", &force);
-    g_variant_lookup(options, "timeoutSeconds", "u", &seconds);
-    guint timeout_ms = MIN(seconds, 86400) * 1000;
-    return lvp_machine_stop(job->jobs, name, force, timeout_ms, progress, error);
-}
-
-static gboolean
-handle_stop_machine(LvpManager1 *object,
-                    GDBusMethodInvocation *invocation,
-                    const char *name,
-                    GVariant *options,
-                    gpointer data)
-{
-    (void)object;
-    static const char *const KNOWN[] = {"force", "b", "timeoutSeconds", "u", NULL};
-    GError *error = NULL;
-    if (check_keys(options, KNOWN, &error))
-        return start_job(data, invocation, "stop", name, run_stop);
-    g_dbus_method_invocation_take_error(invocation, error);
-    return TRUE;
-}
-
-static gboolean
-run_delete(gpointer data, const LvpProgress *progress, GVariant **ret_result, GError **error)
-{
-    (void)ret_result;
-    const JobData *job = data;
-    const char *name;
-    gboolean keep_nvram = FALSE;
-    g_autoptr(GVariant) options = NULL;
-    g_variant_get(job->parameters, "(&s@a{sv})", &name, &options);
-    g_variant_lookup(options, "keepNvram", "b", &keep_nvram);
-    gboolean ok = lvp_machine_delete(job->jobs, name, keep_nvram, progress, error);
-    look_again(job);
-    return ok;
-}
-
-static gboolean
-handle_delete_machine(LvpManager1 *object,
-                      GDBusMethodInvocation *invocation,
-                      const char *name,
-                      GVariant *options,
-                      gpointer data)
-{
-    (void)object;
-    static const char *const KNOWN[] = {"keepNvram", "b", NULL};
-    GError *error = NULL;
-    if (check_keys(options, KNOWN, &error))
-        return start_job(data, invocation, "delete", name, run_delete);
-    g_dbus_method_invocation_take_error(invocation, error);
-    return TRUE;
-}
-
-static gboolean
-run_release(gpointer data, const LvpProgress *progress, GVariant **ret_result, GError **error)
-{
-    (void)progress;
-    (void)ret_result;
-    const JobData *job = data;
-    const char *device;
-    gboolean force;
-    g_variant_get(job->parameters, "(&sb)", &device, &force);
-    gboolean ok = lvp_device_release(job->jobs, device, force, error);
-    look_again(job);
-    return ok;
-}
-
-static gboolean
-handle_release_device(LvpManager1 *object,
-                      GDBusMethodInvocation *invocation,
-                      const char *device,
-                      gboolean force,
-                      gpointer data)
-{
-    (void)object;
-    (void)force;
-    return start_job(data, invocation, "release", device, run_release);
-}
-
 /* ---- the rest ---- */
 
 static GVariant *
-run_set_cordoned(LvpService *self, const Call *call, GError **error)
-{
-    const char *device;
-    gboolean cordoned;
-    g_variant_get(call->parameters, "(&sb)", &device, &cordoned);
-    gboolean ok = lvp_allocator_set_cordoned(self->jobs->allocator, device, cordoned, error);
-    return ok ? g_variant_new("()") : NULL;
-}
-
-static gboolean
-handle_set_cordoned(LvpManager1 *object,
-                    GDBusMethodInvocation *invocation,
-                    const char *device,
-                    gboolean cordoned,
-                    gpointer data)
-{
-    (void)object;
-    (void)device;
-    (void)cordoned;
-    return queue_call(data, invocation, run_set_cordoned);
-}
-
-static GVariant *
-run_reload(LvpService *self, const Call *call, GError **error)
+run_reload(LvpService *self, const LvpServiceCall *call, GError **error)
 {
     (void)call;
     return self->calls.reload(self->calls.data, error) ? g_variant_new("()") : NULL;
@@ -571,7 +234,7 @@ static gboolean
 handle_reload(LvpManager1 *object, GDBusMethodInvocation *invocation, gpointer data)
 {
     (void)object;
-    return queue_call(data, invocation, run_reload);
+    return lvp_service_queue_call(data, invocation, run_reload);
 }
 
 /* ---- life ---- */
@@ -591,13 +254,6 @@ lvp_service_new(const LvpMachineJobs *jobs,
         {"handle-list-classes", G_CALLBACK(handle_list_classes)},
         {"handle-list-machines", G_CALLBACK(handle_list_machines)},
         {"handle-explain", G_CALLBACK(handle_explain)},
-        {"handle-create-machine", G_CALLBACK(handle_create_machine)},
-        {"handle-render-machine", G_CALLBACK(handle_render_machine)},
-        {"handle-start-machine", G_CALLBACK(handle_start_machine)},
-        {"handle-stop-machine", G_CALLBACK(handle_stop_machine)},
-        {"handle-delete-machine", G_CALLBACK(handle_delete_machine)},
-        {"handle-set-cordoned", G_CALLBACK(handle_set_cordoned)},
-        {"handle-release-device", G_CALLBACK(handle_release_device)},
         {"handle-get-status", G_CALLBACK(handle_get_status)},
         {"handle-reload", G_CALLBACK(handle_reload)},
     };
@@ -610,6 +266,7 @@ lvp_service_new(const LvpMachineJobs *jobs,
     self->pool = g_thread_pool_new(run_call, self, MAX_CALLS, FALSE, NULL);
     for (guint i = 0; i < G_N_ELEMENTS(HANDLERS); i++)
         g_signal_connect(self->object, HANDLERS[i].signal, HANDLERS[i].handler, self);
+    lvp_service_connect_machines(self);
     return self;
 }
 

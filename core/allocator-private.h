@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What allocator.c (machines and their operations) and allocator-world.c (what they are decided on)
+ * share. Of no interest to others. */
+#pragma once
+
+#include "allocator.h"
+
+struct LvpAllocator {
+    LvpJournal *journal;
+    GMutex mutex; /* guards the rest */
+    GCond domain_changed;
+    GPtrArray *sources; /* LvpSource */
+    LvpInventory *inventory;
+    LvpClassTable *classes;
+    GPtrArray *machines;       /* LvpMachine, in the order of names */
+    GHashTable *machine_index; /* name and uuid -> LvpMachine */
+    GHashTable *marks;         /* source:id -> LvpUnitMark */
+    LvpSelection *selection;   /* scratch */
+    gint64 vm_limit;
+};
+
+/* The key of self->marks; g_free(). */
+char *lvp_allocator_make_mark_key(const char *source, const char *unit_id);
+/* Under the lock: brings the mark's unit in line with it. */
+void lvp_allocator_apply_mark(const LvpInventory *inventory, const LvpUnitMark *mark);
