@@ -1,202 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The order of a create is the order of trust: what is decided is durable before the sources are
  * asked, their records are durable before they act, they have acted before libvirt sees the domain,
- * and it is acknowledged last. Taking back goes the same way in reverse; it needs nothing but the
- * journal, and each of its steps can be repeated. */
-#include "machine-jobs.h"
-
+ * and it is acknowledged last. Taking back: machine-undo.c. */
 #include "domain-xml.h"
+#include "machine-steps.h"
 
 #include <libvirt-provider/error.h>
 #include <string.h>
-
-static void
-say(const LvpProgress *progress, const char *text)
-{
-    if (progress && progress->say)
-        progress->say(progress->data, text);
-}
-
-/* The source of a holding, or NULL with error. */
-static LvpSource *
-find_source(GPtrArray *sources, const LvpMachine *machine, const char *name, GError **error)
-{
-    for (guint i = 0; i < sources->len; i++) {
-        LvpSource *source = g_ptr_array_index(sources, i);
-        if (strcmp(lvp_source_get_name(source), name) == 0)
-            return source;
-    }
-    g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE,
-                "source-missing: machine %s holds resources of source %s, which is not loaded: add "
-                "it to --resource-manager-sources and restart",
-                machine->name, name);
-    return NULL;
-}
-
-static gboolean
-check_sources(GPtrArray *sources, const LvpMachine *machine, GError **error)
-{
-    for (guint i = 0; i < machine->holdings->len; i++) {
-        const LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
-        if (!find_source(sources, machine, holding->source, error))
-            return FALSE;
-    }
-    return TRUE;
-}
-
-/* ---- the domain ---- */
-
-static char *
-build_domain(const LvpMachineJobs *jobs,
-             GPtrArray *sources,
-             const LvpMachine *machine,
-             GError **error)
-{
-    g_autofree char *type = lvp_hypervisor_dup_domain_type(jobs->hypervisor, error);
-    if (!type)
-        return NULL;
-    g_autoptr(GPtrArray) parts =
-        g_ptr_array_new_with_free_func((GDestroyNotify)lvp_domain_part_free);
-    for (guint i = 0; i < machine->holdings->len; i++) {
-        const LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
-        LvpSource *source = find_source(sources, machine, holding->source, error);
-        LvpDomainPart *part = lvp_domain_part_new();
-        g_ptr_array_add(parts, part);
-        if (!source || !lvp_source_contribute_xml(source, holding, part, error))
-            return NULL;
-    }
-    LvpDomainIdentity identity = {machine->name, machine->uuid, machine->class_name, type};
-    return lvp_domain_xml_build(machine->template_xml, &identity, parts, error);
-}
-
-static gboolean
-define_domain(const LvpMachineJobs *jobs,
-              GPtrArray *sources,
-              const LvpMachine *machine,
-              GError **error)
-{
-    g_autofree char *xml = build_domain(jobs, sources, machine, error);
-    return xml && lvp_hypervisor_define(jobs->hypervisor, xml, error);
-}
-
-/* Whether libvirt has the domain and it is the one that we defined: another of the same uuid is not
- * ours to destroy. */
-static gboolean
-find_own_domain(const LvpMachineJobs *jobs,
-                const LvpMachine *machine,
-                gboolean *ret_ours,
-                GError **error)
-{
-    gboolean found = FALSE;
-    GError *problem = NULL;
-    g_autofree char *xml =
-        lvp_hypervisor_read_xml(jobs->hypervisor, machine->uuid, &found, &problem);
-    if (problem) {
-        g_propagate_error(error, problem);
-        return FALSE;
-    }
-    g_autofree char *claim = found ? lvp_domain_xml_find_claim(xml) : NULL;
-    *ret_ours = g_strcmp0(claim, machine->uuid) == 0;
-    return TRUE;
-}
-
-static void
-look_at_domain(const LvpMachineJobs *jobs, const LvpMachine *machine)
-{
-    LvpDomainState state = LVP_DOMAIN_UNKNOWN;
-    lvp_hypervisor_get_state(jobs->hypervisor, machine->uuid, &state, NULL);
-    lvp_allocator_set_domain_state(jobs->allocator, machine->uuid, state);
-}
-
-/* ---- taking back ---- */
-
-/* Rolls every holding back, the last first. What could not be put back becomes a mark. FALSE where
- * something is blocked: then the machine keeps what it holds. */
-static gboolean
-roll_back(GPtrArray *sources, const LvpMachine *machine, GPtrArray *marks, GError **error)
-{
-    for (guint i = machine->holdings->len; i > 0; i--) {
-        const LvpHolding *holding = g_ptr_array_index(machine->holdings, i - 1);
-        LvpSource *source = find_source(sources, machine, holding->source, error);
-        if (!source)
-            return FALSE;
-        g_autoptr(LvpOutcome) outcome = lvp_source_rollback(source, holding);
-        const LvpOutcomeRow *blocked = lvp_outcome_find(outcome, LVP_VERDICT_BLOCKED);
-        if (blocked) {
-            g_set_error(error, LVP_ERROR, LVP_ERROR_BUSY, "%s cannot be given back yet: %s",
-                        blocked->unit_id ? blocked->unit_id : holding->source, blocked->reason);
-            return FALSE;
-        }
-        for (guint k = 0; k < holding->units->len; k++) {
-            const LvpHeldUnit *unit = &g_array_index(holding->units, LvpHeldUnit, k);
-            const LvpOutcomeRow *failed = lvp_outcome_find_failure(outcome, unit->id);
-            if (!failed)
-                continue;
-            g_warning("%s is quarantined: %s", unit->id, failed->reason);
-            LvpUnitMark *mark = lvp_unit_mark_new(holding->source, unit->id);
-            mark->quarantine = g_strdup(failed->reason);
-            mark->resource = g_strdup(unit->resource);
-            mark->identity = g_strdup(unit->identity);
-            mark->record = g_variant_ref(holding->record);
-            g_ptr_array_add(marks, mark);
-        }
-    }
-    return TRUE;
-}
-
-static gboolean
-remove_domain(const LvpMachineJobs *jobs,
-              const LvpMachine *machine,
-              gboolean keep_nvram,
-              GError **error)
-{
-    gboolean ours = FALSE;
-    if (!find_own_domain(jobs, machine, &ours, error))
-        return FALSE;
-    if (!ours)
-        return TRUE;
-    return lvp_hypervisor_destroy(jobs->hypervisor, machine->uuid, error) &&
-           lvp_hypervisor_undefine(jobs->hypervisor, machine->uuid, keep_nvram, error);
-}
-
-static gboolean
-take_all_back(const LvpMachineJobs *jobs,
-              LvpMachine *machine,
-              gboolean keep_nvram,
-              const LvpProgress *progress,
-              GError **error)
-{
-    g_autoptr(GPtrArray) sources = lvp_allocator_dup_sources(jobs->allocator);
-    g_autoptr(GPtrArray) marks = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_unit_mark_free);
-    if (!check_sources(sources, machine, error))
-        return FALSE;
-    gboolean never_defined =
-        machine->operation == LVP_OPERATION_CREATE && machine->step < LVP_STEP_COMMITTED;
-    if (!never_defined) {
-        say(progress, "removing the domain");
-        if (!remove_domain(jobs, machine, keep_nvram, error))
-            return FALSE;
-        lvp_allocator_set_domain_state(jobs->allocator, machine->uuid, LVP_DOMAIN_ABSENT);
-    }
-    say(progress, "giving the resources back to the host");
-    return roll_back(sources, machine, marks, error) &&
-           lvp_allocator_remove(jobs->allocator, machine, marks, error);
-}
-
-gboolean
-lvp_machine_take_back(const LvpMachineJobs *jobs,
-                      LvpMachine *machine,
-                      gboolean keep_nvram,
-                      const LvpProgress *progress,
-                      GError **error)
-{
-    GError *problem = NULL;
-    if (take_all_back(jobs, machine, keep_nvram, progress, &problem))
-        return TRUE;
-    lvp_allocator_fail(jobs->allocator, machine, problem, TRUE);
-    g_propagate_error(error, problem);
-    return FALSE;
-}
 
 /* ---- create ---- */
 
@@ -248,7 +58,7 @@ prepare_all(GPtrArray *sources, LvpMachine *machine, GError **error)
 {
     for (guint i = 0; i < machine->holdings->len; i++) {
         LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
-        LvpSource *source = find_source(sources, machine, holding->source, error);
+        LvpSource *source = lvp_step_find_source(sources, machine, holding->source, error);
         if (!source || !lvp_source_prepare(source, holding, error))
             return FALSE;
     }
@@ -260,7 +70,7 @@ commit_all(GPtrArray *sources, const LvpMachine *machine, GError **error)
 {
     for (guint i = 0; i < machine->holdings->len; i++) {
         const LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
-        LvpSource *source = find_source(sources, machine, holding->source, error);
+        LvpSource *source = lvp_step_find_source(sources, machine, holding->source, error);
         if (!source || !lvp_source_commit(source, holding, error))
             return FALSE;
     }
@@ -279,19 +89,19 @@ carry_out_create(const LvpMachineJobs *jobs,
     if (!prepare_all(sources, machine, error) ||
         !lvp_allocator_advance(allocator, machine, LVP_STEP_PREPARED, jobs->boot_id, error))
         return FALSE;
-    say(progress, "taking the resources from the host");
+    lvp_step_say(progress, "taking the resources from the host");
     if (!commit_all(sources, machine, error) ||
         !lvp_allocator_advance(allocator, machine, LVP_STEP_COMMITTED, jobs->boot_id, error))
         return FALSE;
-    say(progress, "defining the domain");
-    if (!define_domain(jobs, sources, machine, error))
+    lvp_step_say(progress, "defining the domain");
+    if (!lvp_step_define_domain(jobs, sources, machine, error))
         return FALSE;
     if (machine->desired == LVP_DESIRED_RUNNING) {
-        say(progress, "starting the domain");
+        lvp_step_say(progress, "starting the domain");
         if (!lvp_hypervisor_start(jobs->hypervisor, machine->uuid, error))
             return FALSE;
     }
-    look_at_domain(jobs, machine);
+    lvp_step_look_at_domain(jobs, machine);
     return lvp_allocator_finish(allocator, machine, error);
 }
 
@@ -325,7 +135,7 @@ lvp_machine_create(const LvpMachineJobs *jobs,
                   machine->class_name);
         return g_steal_pointer(&machine);
     }
-    say(progress, "failed: taking everything back");
+    lvp_step_say(progress, "failed: taking everything back");
     g_autoptr(GError) second = NULL;
     if (!lvp_machine_take_back(jobs, machine, FALSE, progress, &second))
         g_prefix_error(&problem, "not all could be taken back (%s); first: ", second->message);
@@ -345,7 +155,7 @@ lvp_machine_render(const LvpMachineJobs *jobs, const LvpCreateSpec *asked, GErro
     if (!machine)
         return NULL;
     g_autoptr(GPtrArray) sources = lvp_allocator_dup_sources(jobs->allocator);
-    return build_domain(jobs, sources, machine, error);
+    return lvp_step_build_domain(jobs, sources, machine, error);
 }
 
 /* ---- start, stop, delete ---- */
@@ -357,7 +167,7 @@ commit_again(GPtrArray *sources, const LvpMachine *machine, GError **error)
 {
     for (guint i = 0; i < machine->holdings->len; i++) {
         const LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
-        LvpSource *source = find_source(sources, machine, holding->source, error);
+        LvpSource *source = lvp_step_find_source(sources, machine, holding->source, error);
         if (!source)
             return FALSE;
         g_autoptr(LvpOutcome) outcome = lvp_source_restore(source, holding);
@@ -386,18 +196,18 @@ carry_out_start(const LvpMachineJobs *jobs,
 {
     g_autoptr(GPtrArray) sources = lvp_allocator_dup_sources(jobs->allocator);
     LvpDomainState state;
-    if (!check_sources(sources, machine, error) ||
+    if (!lvp_step_check_sources(sources, machine, error) ||
         !lvp_hypervisor_get_state(jobs->hypervisor, machine->uuid, &state, error))
         return FALSE;
     if (state != LVP_DOMAIN_RUNNING && state != LVP_DOMAIN_PAUSED &&
         !commit_again(sources, machine, error))
         return FALSE;
-    if (state == LVP_DOMAIN_ABSENT && !define_domain(jobs, sources, machine, error))
+    if (state == LVP_DOMAIN_ABSENT && !lvp_step_define_domain(jobs, sources, machine, error))
         return FALSE;
-    say(progress, "starting the domain");
+    lvp_step_say(progress, "starting the domain");
     if (!lvp_hypervisor_start(jobs->hypervisor, machine->uuid, error))
         return FALSE;
-    look_at_domain(jobs, machine);
+    lvp_step_look_at_domain(jobs, machine);
     return lvp_allocator_finish(jobs->allocator, machine, error);
 }
 
@@ -414,7 +224,7 @@ lvp_machine_start(const LvpMachineJobs *jobs,
     GError *problem = NULL;
     if (carry_out_start(jobs, machine, progress, &problem))
         return TRUE;
-    look_at_domain(jobs, machine);
+    lvp_step_look_at_domain(jobs, machine);
     lvp_allocator_fail(jobs->allocator, machine, problem, FALSE);
     g_propagate_error(error, problem);
     return FALSE;
@@ -429,15 +239,15 @@ carry_out_stop(const LvpMachineJobs *jobs,
                GError **error)
 {
     if (force) {
-        say(progress, "ending the domain");
+        lvp_step_say(progress, "ending the domain");
         if (!lvp_hypervisor_destroy(jobs->hypervisor, machine->uuid, error))
             return FALSE;
     } else {
-        say(progress, "waiting for the guest to shut down");
+        lvp_step_say(progress, "waiting for the guest to shut down");
         if (!lvp_hypervisor_shutdown(jobs->hypervisor, machine->uuid, error))
             return FALSE;
     }
-    look_at_domain(jobs, machine);
+    lvp_step_look_at_domain(jobs, machine);
     if (!lvp_allocator_wait_domain(jobs->allocator, machine, LVP_DOMAIN_OFF, timeout_ms)) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_TIMED_OUT,
                     "the guest of machine %s did not shut down within %u s: it may ignore ACPI; "
@@ -483,29 +293,4 @@ lvp_machine_delete(const LvpMachineJobs *jobs,
         return FALSE;
     g_message("machine %s (%s) is deleted", machine->name, machine->uuid);
     return TRUE;
-}
-
-/* ---- quarantined devices ---- */
-
-gboolean
-lvp_device_release(const LvpMachineJobs *jobs, const char *unit_id, gboolean force, GError **error)
-{
-    g_autoptr(LvpUnitMark) mark = lvp_allocator_dup_quarantine(jobs->allocator, unit_id, error);
-    if (!mark)
-        return FALSE;
-    g_autoptr(GPtrArray) sources = lvp_allocator_dup_sources(jobs->allocator);
-    g_autoptr(LvpOutcome) outcome = NULL;
-    for (guint i = 0; i < sources->len && mark->record; i++) {
-        LvpSource *source = g_ptr_array_index(sources, i);
-        if (strcmp(lvp_source_get_name(source), mark->source) == 0)
-            outcome = lvp_source_rollback_unit(source, mark->record, unit_id);
-    }
-    const LvpOutcomeRow *failed = outcome ? lvp_outcome_find_failure(outcome, unit_id) : NULL;
-    if (failed && !force) {
-        g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
-                    "device %s could still not be put back: %s (--force makes it free as it is)",
-                    unit_id, failed->reason);
-        return FALSE;
-    }
-    return lvp_allocator_clear_quarantine(jobs->allocator, unit_id, error);
 }

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_ARGUMENTS 1024
 #define TEMPLATE_MAX_BYTES (1u << 20)
 #define PCI_FILE_OPTION "pci-devices-file"
 
@@ -73,64 +72,64 @@ explain(LvpCtl *ctl, const char *kind, GError **error)
     return TRUE;
 }
 
-static gboolean
-list_sources(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_list_sources(LvpCtl *ctl, GError **error)
 {
     return print_rows(ctl, &LVP_SOURCE_ROWS, "ListSources", NULL, error);
 }
 
-static gboolean
-list_devices(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_list_devices(LvpCtl *ctl, GError **error)
 {
     GVariant *parameters = g_variant_new("(b)", ctl->options->all);
     return print_rows(ctl, &LVP_DEVICE_ROWS, "ListDevices", parameters, error);
 }
 
-static gboolean
-show_device(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_show_device(LvpCtl *ctl, GError **error)
 {
     GVariant *parameters = g_variant_new("(b)", TRUE);
     return print_row(ctl, &LVP_DEVICE_ROWS, "ListDevices", parameters, "device", error);
 }
 
-static gboolean
-explain_device(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_explain_device(LvpCtl *ctl, GError **error)
 {
     return explain(ctl, "device", error);
 }
 
-static gboolean
-list_classes(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_list_classes(LvpCtl *ctl, GError **error)
 {
     return print_rows(ctl, &LVP_CLASS_ROWS, "ListClasses", NULL, error);
 }
 
-static gboolean
-show_class(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_show_class(LvpCtl *ctl, GError **error)
 {
     return print_row(ctl, &LVP_CLASS_ROWS, "ListClasses", NULL, "machine class", error);
 }
 
-static gboolean
-explain_class(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_explain_class(LvpCtl *ctl, GError **error)
 {
     return explain(ctl, "class", error);
 }
 
-static gboolean
-list_machines(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_list_machines(LvpCtl *ctl, GError **error)
 {
     return print_rows(ctl, &LVP_MACHINE_ROWS, "ListMachines", NULL, error);
 }
 
-static gboolean
-show_machine(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_show_machine(LvpCtl *ctl, GError **error)
 {
     return print_row(ctl, &LVP_MACHINE_ROWS, "ListMachines", NULL, "machine", error);
 }
 
-static gboolean
-explain_machine(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_explain_machine(LvpCtl *ctl, GError **error)
 {
     return explain(ctl, "machine", error);
 }
@@ -180,14 +179,14 @@ uncordon_one(LvpCtl *ctl, const char *device, GError **error)
     return set_cordoned(ctl, device, FALSE, error);
 }
 
-static gboolean
-cordon_devices(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_cordon_devices(LvpCtl *ctl, GError **error)
 {
     return for_each_argument(ctl, cordon_one, error);
 }
 
-static gboolean
-uncordon_devices(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_uncordon_devices(LvpCtl *ctl, GError **error)
 {
     return for_each_argument(ctl, uncordon_one, error);
 }
@@ -208,8 +207,8 @@ release_one(LvpCtl *ctl, const char *device, GError **error)
     return run_job(ctl, "ReleaseDevice", parameters, error);
 }
 
-static gboolean
-release_devices(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_release_devices(LvpCtl *ctl, GError **error)
 {
     return for_each_argument(ctl, release_one, error);
 }
@@ -315,8 +314,8 @@ render_machine(LvpCtl *ctl, GVariant *spec, GError **error)
     return TRUE;
 }
 
-static gboolean
-create_machine(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_create_machine(LvpCtl *ctl, GError **error)
 {
     GVariant *spec = make_spec(ctl, error);
     gboolean ok = FALSE;
@@ -357,8 +356,8 @@ start_one(LvpCtl *ctl, const char *name, GError **error)
     return run_job(ctl, "StartMachine", g_variant_new("(s)", name), error);
 }
 
-static gboolean
-start_machines(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_start_machines(LvpCtl *ctl, GError **error)
 {
     return for_each_argument(ctl, start_one, error);
 }
@@ -378,8 +377,8 @@ stop_one(LvpCtl *ctl, const char *name, GError **error)
     return run_job(ctl, "StopMachine", g_variant_new("(sa{sv})", name, &options), error);
 }
 
-static gboolean
-stop_machines(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_stop_machines(LvpCtl *ctl, GError **error)
 {
     return for_each_argument(ctl, stop_one, error);
 }
@@ -396,16 +395,16 @@ delete_one(LvpCtl *ctl, const char *name, GError **error)
     return run_job(ctl, "DeleteMachine", g_variant_new("(sa{sv})", name, &options), error);
 }
 
-static gboolean
-delete_machines(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_delete_machines(LvpCtl *ctl, GError **error)
 {
     return for_each_argument(ctl, delete_one, error);
 }
 
 /* ---- the daemon ---- */
 
-static gboolean
-show_status(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_show_status(LvpCtl *ctl, GError **error)
 {
     g_autoptr(GVariant) status = get_rows(ctl, "GetStatus", NULL, error);
     if (status)
@@ -413,8 +412,8 @@ show_status(LvpCtl *ctl, GError **error)
     return status != NULL;
 }
 
-static gboolean
-reload_daemon(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_reload_daemon(LvpCtl *ctl, GError **error)
 {
     g_autoptr(GVariant) answer = lvp_client_call(ctl->client, "Reload", NULL, error);
     return answer != NULL;
@@ -430,8 +429,8 @@ load_pci(const LvpCtl *ctl, GError **error)
     return lvp_source_loader_load((const char *const *)list, "pci", error);
 }
 
-static gboolean
-check_pci_devices(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_check_pci_devices(LvpCtl *ctl, GError **error)
 {
     g_autoptr(LvpModule) pci = load_pci(ctl, error);
     if (!pci)
@@ -451,8 +450,8 @@ check_pci_devices(LvpCtl *ctl, GError **error)
     return TRUE;
 }
 
-static gboolean
-generate_pci_devices(LvpCtl *ctl, GError **error)
+gboolean
+lvp_ctl_generate_pci_devices(LvpCtl *ctl, GError **error)
 {
     g_autoptr(LvpModule) pci = load_pci(ctl, error);
     const char *root = ctl->options->host_root ? ctl->options->host_root : "/";
@@ -462,47 +461,3 @@ generate_pci_devices(LvpCtl *ctl, GError **error)
         fputs(text, stdout);
     return text != NULL;
 }
-
-/* ---- all verbs ---- */
-
-#define ONE 1, 1
-#define SOME 1, MAX_ARGUMENTS
-#define NONE 0, 0
-
-const LvpCtlVerb LVP_CTL_VERBS[] = {
-    {"source", "list", "", NONE, 0, FALSE, "sources, and what they offer", list_sources},
-    {"device", "list", "", NONE, LVP_CTL_ALL, FALSE, "devices that may be given away",
-     list_devices},
-    {"device", "show", "ID", ONE, 0, FALSE, "all about one device", show_device},
-    {"device", "explain", "ID", ONE, 0, FALSE, "why it is in its state", explain_device},
-    {"device", "cordon", "ID...", SOME, 0, FALSE, "offer it no more", cordon_devices},
-    {"device", "uncordon", "ID...", SOME, 0, FALSE, "offer it again", uncordon_devices},
-    {"device", "release", "ID...", SOME, LVP_CTL_FORCE | LVP_CTL_WAIT, FALSE,
-     "put a quarantined device back where it came from; with --force it is free "
-     "afterwards even if that fails",
-     release_devices},
-    {"class", "list", "", NONE, 0, FALSE, "machine classes, and how many more fit", list_classes},
-    {"class", "show", "NAME", ONE, 0, FALSE, "all about one class", show_class},
-    {"class", "explain", "NAME", ONE, 0, FALSE, "what limits it", explain_class},
-    {"machine", "create", "NAME", ONE, LVP_CTL_CREATE | LVP_CTL_WAIT | LVP_CTL_DRY_RUN, FALSE,
-     "create a machine of a class, and start it", create_machine},
-    {"machine", "list", "", NONE, 0, FALSE, "machines, and what they hold", list_machines},
-    {"machine", "show", "NAME", ONE, 0, FALSE, "all about one machine", show_machine},
-    {"machine", "explain", "NAME", ONE, 0, FALSE, "why it is in its state", explain_machine},
-    {"machine", "start", "NAME...", SOME, LVP_CTL_WAIT | LVP_CTL_DRY_RUN, FALSE,
-     "start a stopped machine", start_machines},
-    {"machine", "stop", "NAME...", SOME, LVP_CTL_FORCE | LVP_CTL_WAIT | LVP_CTL_DRY_RUN, FALSE,
-     "ask the guest to shut down (ACPI) and wait, 60 s by default; with --force end it at "
-     "once. It keeps what it holds",
-     stop_machines},
-    {"machine", "delete", "NAME...", SOME, LVP_CTL_KEEP_NVRAM | LVP_CTL_WAIT | LVP_CTL_DRY_RUN,
-     FALSE, "end and remove a machine and its domain, and give back what it held", delete_machines},
-    {"status", NULL, "", NONE, 0, FALSE, "the daemon, and its connection to libvirt", show_status},
-    {"reload", NULL, "", NONE, 0, FALSE, "let the daemon read its files again, all or nothing",
-     reload_daemon},
-    {"pci-devices", "check", "FILE", ONE, LVP_CTL_HOST, TRUE,
-     "say all mistakes of a pci_devices.yaml; needs no daemon", check_pci_devices},
-    {"pci-devices", "generate", "", NONE, LVP_CTL_HOST, TRUE,
-     "write a pci_devices.yaml from this host's devices; needs no daemon", generate_pci_devices},
-    {NULL},
-};

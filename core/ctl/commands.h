@@ -58,3 +58,27 @@ typedef struct {
 
 /* Ends with a NULL noun. */
 extern const LvpCtlVerb LVP_CTL_VERBS[];
+
+/* ---- the verbs ---- */
+
+gboolean lvp_ctl_list_sources(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_list_devices(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_show_device(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_explain_device(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_cordon_devices(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_uncordon_devices(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_release_devices(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_list_classes(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_show_class(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_explain_class(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_create_machine(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_list_machines(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_show_machine(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_explain_machine(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_start_machines(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_stop_machines(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_delete_machines(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_show_status(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_reload_daemon(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_check_pci_devices(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_generate_pci_devices(LvpCtl *ctl, GError **error);

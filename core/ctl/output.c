@@ -2,6 +2,8 @@
 /* Everything goes through one JSON tree, so that all formats say the same. */
 #include "output.h"
 
+#include "yaml-writer.h"
+
 #include <json-glib/json-glib.h>
 #include <libvirt-provider/error.h>
 #include <stdio.h>
@@ -104,69 +106,6 @@ print_json(JsonNode *root)
     json_generator_set_pretty(generator, TRUE);
     g_autofree char *text = json_generator_to_data(generator, NULL);
     puts(text);
-}
-
-/* ---- YAML: block style, texts quoted as in JSON, which YAML reads alike ---- */
-
-static void print_yaml(JsonNode *node, guint depth, gboolean in_list);
-
-static void
-indent(guint depth)
-{
-    printf("%*s", (int)depth * 2, "");
-}
-
-static gboolean
-is_empty(JsonNode *node)
-{
-    if (JSON_NODE_HOLDS_ARRAY(node))
-        return json_array_get_length(json_node_get_array(node)) == 0;
-    return !JSON_NODE_HOLDS_OBJECT(node) || json_object_get_size(json_node_get_object(node)) == 0;
-}
-
-static void
-print_yaml_value(JsonNode *node, guint depth)
-{
-    if (is_empty(node)) {
-        g_autoptr(JsonGenerator) generator = json_generator_new();
-        json_generator_set_root(generator, node);
-        g_autofree char *text = json_generator_to_data(generator, NULL);
-        printf(" %s\n", text);
-        return;
-    }
-    putchar('\n');
-    print_yaml(node, depth, FALSE);
-}
-
-static void
-print_yaml(JsonNode *node, guint depth, gboolean in_list)
-{
-    if (JSON_NODE_HOLDS_ARRAY(node)) {
-        JsonArray *array = json_node_get_array(node);
-        for (guint i = 0; i < json_array_get_length(array); i++) {
-            JsonNode *item = json_array_get_element(array, i);
-            indent(depth);
-            putchar('-');
-            if (JSON_NODE_HOLDS_OBJECT(item) && !is_empty(item)) {
-                putchar(' ');
-                print_yaml(item, depth + 1, TRUE);
-            } else {
-                print_yaml_value(item, depth + 1);
-            }
-        }
-        return;
-    }
-    JsonObjectIter iter;
-    const char *key;
-    JsonNode *value;
-    json_object_iter_init_ordered(&iter, json_node_get_object(node));
-    for (gboolean first = TRUE; json_object_iter_next_ordered(&iter, &key, &value); first = FALSE) {
-        if (!first || !in_list)
-            indent(depth);
-        /* Names of resources have dots and slashes, never quotes or colons. */
-        printf("%s:", key);
-        print_yaml_value(value, depth + 1);
-    }
 }
 
 /* ---- text of one cell ---- */
@@ -433,7 +372,7 @@ lvp_output_rows(const LvpOutput *self, const LvpRowKind *kind, GVariant *values,
         print_json(root);
         return TRUE;
     case LVP_FORMAT_YAML:
-        print_yaml(root, 0, FALSE);
+        lvp_yaml_print(root);
         return TRUE;
     case LVP_FORMAT_NAME:
         print_names(kind, rows);
@@ -482,7 +421,7 @@ lvp_output_values(const LvpOutput *self, GVariant *values)
     if (self->format == LVP_FORMAT_JSON)
         print_json(node);
     else if (self->format == LVP_FORMAT_YAML)
-        print_yaml(node, 0, FALSE);
+        lvp_yaml_print(node);
     else
         print_lines(json_node_get_object(node));
 }

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "yaml-writer.h"
+
+#include <stdio.h>
+
+static void print_yaml(JsonNode *node, guint depth, gboolean in_list);
+
+static void
+indent(guint depth)
+{
+    printf("%*s", (int)depth * 2, "");
+}
+
+static gboolean
+is_empty(JsonNode *node)
+{
+    if (JSON_NODE_HOLDS_ARRAY(node))
+        return json_array_get_length(json_node_get_array(node)) == 0;
+    return !JSON_NODE_HOLDS_OBJECT(node) || json_object_get_size(json_node_get_object(node)) == 0;
+}
+
+static void
+print_yaml_value(JsonNode *node, guint depth)
+{
+    if (is_empty(node)) {
+        g_autoptr(JsonGenerator) generator = json_generator_new();
+        json_generator_set_root(generator, node);
+        g_autofree char *text = json_generator_to_data(generator, NULL);
+        printf(" %s\n", text);
+        return;
+    }
+    putchar('\n');
+    print_yaml(node, depth, FALSE);
+}
+
+static void
+print_yaml(JsonNode *node, guint depth, gboolean in_list)
+{
+    if (JSON_NODE_HOLDS_ARRAY(node)) {
+        JsonArray *array = json_node_get_array(node);
+        for (guint i = 0; i < json_array_get_length(array); i++) {
+            JsonNode *item = json_array_get_element(array, i);
+            indent(depth);
+            putchar('-');
+            if (JSON_NODE_HOLDS_OBJECT(item) && !is_empty(item)) {
+                putchar(' ');
+                print_yaml(item, depth + 1, TRUE);
+            } else {
+                print_yaml_value(item, depth + 1);
+            }
+        }
+        return;
+    }
+    JsonObjectIter iter;
+    const char *key;
+    JsonNode *value;
+    json_object_iter_init_ordered(&iter, json_node_get_object(node));
+    for (gboolean first = TRUE; json_object_iter_next_ordered(&iter, &key, &value); first = FALSE) {
+        if (!first || !in_list)
+            indent(depth);
+        /* Names of resources have dots and slashes, never quotes or colons. */
+        printf("%s:", key);
+        print_yaml_value(value, depth + 1);
+    }
+}
+
+void
+lvp_yaml_print(JsonNode *node)
+{
+    print_yaml(node, 0, FALSE);
+}
