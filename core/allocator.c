@@ -99,8 +99,13 @@ static LvpMachine *
 find_taken(LvpAllocator *self, const LvpCreateSpec *spec, GError **error)
 {
     LvpMachine *same = spec->uuid ? g_hash_table_lookup(self->machine_index, spec->uuid) : NULL;
-    if (same && is_same_create(same, spec))
-        return same;
+    if (same && is_same_create(same, spec)) {
+        if (same->created && same->operation != LVP_OPERATION_DELETE)
+            return same;
+        g_set_error(error, LVP_ERROR, LVP_ERROR_BUSY,
+                    "machine %s is being created or taken back: try again later", same->name);
+        return NULL;
+    }
     if (same)
         g_set_error(error, LVP_ERROR, LVP_ERROR_EXISTS,
                     "machine %s has uuid %s already, and was created with other arguments",
@@ -164,11 +169,6 @@ reserve_in_memory(LvpAllocator *self,
     LvpMachine *same = find_taken(self, spec, &taken);
     if (taken) {
         g_propagate_error(error, taken);
-        return NULL;
-    }
-    if (same && same->operation == LVP_OPERATION_CREATE) {
-        g_set_error(error, LVP_ERROR, LVP_ERROR_BUSY,
-                    "machine %s is being created or undone: try again later", same->name);
         return NULL;
     }
     if (same) {

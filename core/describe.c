@@ -113,17 +113,6 @@ add_found(GVariantBuilder *row, const char *source, const LvpUnit *found, guint 
     g_variant_builder_add(row, "{sv}", "attributes", g_variant_builder_end(&attributes));
 }
 
-/* The reason of a unit's state or condition; NULL where neither needs one. g_free(). */
-static char *
-dup_reason(const LvpInventoryUnit *unit)
-{
-    if (!unit->holder)
-        return lvp_planner_explain_unit(unit);
-    if (unit->condition_reason)
-        return g_strdup(unit->condition_reason);
-    return unit->found->conditions & LVP_CONDITION_LOST ? g_strdup(unit->found->reason) : NULL;
-}
-
 static GVariant *
 describe_device(const LvpInventoryUnit *unit)
 {
@@ -131,7 +120,7 @@ describe_device(const LvpInventoryUnit *unit)
     guint conditions = unit->conditions | unit->found->conditions;
     if (unit->cordoned)
         conditions |= LVP_CONDITION_CORDONED;
-    g_autofree char *reason = dup_reason(unit);
+    g_autofree char *reason = lvp_planner_dup_unit_reason(unit);
     GVariantBuilder row = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
     add_found(&row, lvp_resource_get_source(unit->resource), unit->found, conditions);
     add_text(&row, "state", get_state(unit));

@@ -321,28 +321,35 @@ lvp_planner_count(const LvpInventory *inventory,
 }
 
 char *
+lvp_planner_dup_unit_reason(const LvpInventoryUnit *unit)
+{
+    if (unit->quarantine)
+        return g_strdup(unit->quarantine);
+    if (unit->found->reason)
+        return g_strdup(unit->found->reason);
+    if (unit->condition_reason)
+        return g_strdup(unit->condition_reason);
+    const LvpInventoryUnit *rival = unit->holder ? NULL : lvp_unit_find_rival(unit);
+    if (rival)
+        return g_strdup_printf("it goes only together with %s, which is held by %s",
+                               rival->found->id, ((const LvpMachine *)rival->holder)->name);
+    return unit->cordoned ? g_strdup("an operator has cordoned it") : NULL;
+}
+
+char *
 lvp_planner_explain_unit(const LvpInventoryUnit *unit)
 {
     const LvpMachine *machine = unit->holder;
     if (machine)
         return g_strdup_printf("is held by %s", machine->name);
-    if (unit->quarantine)
-        return g_strdup_printf("is quarantined: %s", unit->quarantine);
-    if (unit->found->unusable)
-        return g_strdup_printf("is unusable: %s", unit->found->reason);
-    if (unit->found->conditions & LVP_CONDITION_HOST)
-        return g_strdup_printf("is used by the host: %s", unit->found->reason);
-    if (unit->found->conditions)
-        return g_strdup_printf("is not available: %s", unit->found->reason);
-    if (unit->conditions)
-        return g_strdup_printf("is not available: %s", unit->condition_reason);
-    if (unit->cordoned)
-        return g_strdup("is cordoned");
-    const LvpInventoryUnit *rival = lvp_unit_find_rival(unit);
-    if (rival)
-        return g_strdup_printf("goes only together with %s, which is held by %s", rival->found->id,
-                               ((const LvpMachine *)rival->holder)->name);
-    return NULL;
+    g_autofree char *reason = lvp_planner_dup_unit_reason(unit);
+    if (!reason)
+        return NULL;
+    const char *verb = unit->quarantine                               ? "is quarantined"
+                       : unit->found->unusable                        ? "is unusable"
+                       : unit->found->conditions & LVP_CONDITION_HOST ? "is used by the host"
+                                                                      : "is not available";
+    return g_strdup_printf("%s: %s", verb, reason);
 }
 
 static void

@@ -55,6 +55,10 @@ gint64 lvp_planner_count(const LvpInventory *inventory,
  */
 char *lvp_planner_explain(const LvpInventory *inventory, const GArray *demands);
 
+/* Why the unit is not offered, or is not as it should be: "nvme0n1p2 is mounted on /"; NULL where
+ * nothing but a machine that holds it is to be said. g_free(). */
+char *lvp_planner_dup_unit_reason(const LvpInventoryUnit *unit);
+
 /* Why the unit is not free, as a sentence's end: "is held by vm1"; NULL if it is. g_free(). */
 char *lvp_planner_explain_unit(const LvpInventoryUnit *unit);
 

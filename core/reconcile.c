@@ -30,6 +30,7 @@ static void
 settle(const LvpMachineJobs *jobs, LvpMachine *machine)
 {
     g_autoptr(GError) error = NULL;
+    g_autofree char *told = g_strdup(machine->error);
     switch (machine->operation) {
     case LVP_OPERATION_CREATE:
     case LVP_OPERATION_DELETE:
@@ -37,7 +38,7 @@ settle(const LvpMachineJobs *jobs, LvpMachine *machine)
             g_message("machine %s: an interrupted %s is %s", machine->name,
                       lvp_operation_get_name(machine->operation),
                       machine->operation == LVP_OPERATION_CREATE ? "undone" : "finished");
-        else
+        else if (g_strcmp0(error->message, told) != 0) /* once, not at every try */
             g_warning("machine %s: an interrupted %s cannot be ended yet: %s", machine->name,
                       lvp_operation_get_name(machine->operation), error->message);
         return;

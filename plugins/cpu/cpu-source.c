@@ -86,8 +86,9 @@ read_list(LvpHost *host, const char *path, gboolean *set, GError **error)
 static void
 add_cpus(const CpuSource *self, LvpSnapshot *snapshot, int node, guint count)
 {
-    lvp_snapshot_add_amount(snapshot, RESOURCE, node,
-                            (gint64)(count * (double)MILLICORES * self->overcommit));
+    /* 1000 * 1.001 is 1000.9999…: what is so close to a whole millicore is one. */
+    double millicores = count * (double)MILLICORES * self->overcommit + 1e-6;
+    lvp_snapshot_add_amount(snapshot, RESOURCE, node, (gint64)millicores);
 }
 
 static guint

@@ -87,8 +87,26 @@ read_nodes(const MemorySource *self, GArray *nodes, GError **error)
     return TRUE;
 }
 
-/* Every node keeps its share of what is reserved, in proportion to its size; the last one what is
- * left by rounding. */
+/* FALSE where the sum is too large, as of no host that exists. */
+static gboolean
+sum_up(const GArray *nodes, gint64 *ret_total, GError **error)
+{
+    gint64 total = 0;
+    for (guint i = 0; i < nodes->len; i++) {
+        gint64 size_bytes = g_array_index(nodes, NodeMemory, i).size_bytes;
+        if (size_bytes > G_MAXINT64 - total) {
+            g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
+                        "the memory of all nodes is more than can be counted");
+            return FALSE;
+        }
+        total += size_bytes;
+    }
+    *ret_total = total;
+    return TRUE;
+}
+
+/* Every node keeps its share of what is reserved, in proportion to its size; the last one that has
+ * any memory what is left by rounding. */
 static gboolean
 discover(gpointer data,
          LvpDiscoverFlags flags,
@@ -102,9 +120,9 @@ discover(gpointer data,
     g_autoptr(GArray) nodes = g_array_new(FALSE, FALSE, sizeof(NodeMemory));
     if (!read_nodes(self, nodes, error))
         return FALSE;
-    gint64 total = 0;
-    for (guint i = 0; i < nodes->len; i++)
-        total += g_array_index(nodes, NodeMemory, i).size_bytes;
+    gint64 total;
+    if (!sum_up(nodes, &total, error))
+        return FALSE;
     if (self->reserved_bytes > total) {
         g_autofree char *has = lvp_quantity_format(RESOURCE, total);
         g_autofree char *kept = lvp_quantity_format(RESOURCE, self->reserved_bytes);
@@ -112,13 +130,17 @@ discover(gpointer data,
                     "reserved-memory-size is %s, but the host has only %s", kept, has);
         return FALSE;
     }
-    gint64 to_keep = self->reserved_bytes;
+    gint64 to_keep = self->reserved_bytes, left = total;
     for (guint i = 0; i < nodes->len; i++) {
         const NodeMemory *node = &g_array_index(nodes, NodeMemory, i);
-        double share = (double)node->size_bytes / (double)MAX(total, 1);
-        gint64 kept =
-            i + 1 == nodes->len ? to_keep : (gint64)((double)self->reserved_bytes * share);
-        kept = CLAMP(kept, 0, MIN(to_keep, node->size_bytes));
+        gint64 kept = to_keep;
+        if (node->size_bytes < left) {
+            double share = (double)node->size_bytes / (double)left;
+            /* What stays to be kept must fit into the nodes to come. */
+            kept = CLAMP((gint64)((double)to_keep * share), to_keep - (left - node->size_bytes),
+                         MIN(to_keep, node->size_bytes));
+        }
+        left -= node->size_bytes;
         to_keep -= kept;
         lvp_snapshot_add_amount(snapshot, RESOURCE, node->node, node->size_bytes - kept);
     }

@@ -13,7 +13,7 @@ typedef struct {
     guint id; /* class or device */
     guint subsystem_vendor, subsystem_device, revision;
     guint weight;         /* says also which of the above count */
-    const char *resource; /* borrowed from the file's list */
+    const char *resource; /* borrowed from the file's list; NULL after a mistake in a name */
     guint line;
 } Entry;
 
@@ -140,11 +140,13 @@ parse_id(const Reader *reader, const LvpYamlNode *mapping, Entry *entry)
     return FALSE;
 }
 
-static void
+/* FALSE where one of them is wrong: then nobody knows what the entry was to match. */
+static gboolean
 parse_refinements(const Reader *reader, const LvpYamlNode *mapping, Entry *entry)
 {
     gboolean has_vendor = lvp_yaml_node_find(mapping, "subsystemVendor") != NULL;
     gboolean has_device = lvp_yaml_node_find(mapping, "subsystemDevice") != NULL;
+    gboolean has_revision = lvp_yaml_node_find(mapping, "revision") != NULL;
     gboolean vendor_ok =
         parse_optional(reader, mapping, "subsystemVendor", 4, &entry->subsystem_vendor);
     gboolean device_ok =
@@ -154,8 +156,11 @@ parse_refinements(const Reader *reader, const LvpYamlNode *mapping, Entry *entry
                              "subsystemVendor and subsystemDevice must stand together");
     if (vendor_ok && device_ok)
         entry->weight |= WEIGHT_SUBSYSTEM;
-    if (parse_optional(reader, mapping, "revision", 2, &entry->revision))
+    gboolean revision_ok = parse_optional(reader, mapping, "revision", 2, &entry->revision);
+    if (revision_ok)
         entry->weight |= WEIGHT_REVISION;
+    return has_vendor == has_device && vendor_ok == has_vendor && device_ok == has_device &&
+           revision_ok == has_revision;
 }
 
 static gboolean
@@ -185,25 +190,31 @@ report_rival(const Reader *reader, const LvpYamlNode *mapping, const Entry *entr
     }
 }
 
+/* VENDOR: NULL where its id is wrong. An entry whose names are wrong is kept, too: what else is
+ * wrong with it is to be said in the same run. */
 static void
-read_device(const Reader *reader, const LvpYamlNode *node, guint vendor, const char *vendor_name)
+read_device(const Reader *reader,
+            const LvpYamlNode *node,
+            const guint *vendor,
+            const char *vendor_name)
 {
     static const char *const KEYS[] = {
         "id", "name", "type", "subsystemVendor", "subsystemDevice", "revision", NULL};
     if (!lvp_yaml_node_expect(node, LVP_YAML_MAPPING, "a device", reader->diagnostics))
         return;
     lvp_yaml_node_check_keys(node, KEYS, reader->diagnostics);
-    Entry entry = {.vendor = vendor, .line = lvp_yaml_node_get_line(node)};
+    Entry entry = {.vendor = vendor ? *vendor : 0, .line = lvp_yaml_node_get_line(node)};
     gboolean id_ok = parse_id(reader, node, &entry);
     const char *name =
         parse_name(reader, node, "name", LOWER UPPER DIGITS "._-", "A-Z a-z 0-9 . _ -");
     const char *type = parse_name(reader, node, "type", LOWER DIGITS "_-", "a-z 0-9 _ -");
-    parse_refinements(reader, node, &entry);
-    if (!id_ok || !name || !type || !vendor_name)
+    gboolean refinements_ok = parse_refinements(reader, node, &entry);
+    if (!vendor || !id_ok || !refinements_ok)
         return;
     report_rival(reader, node, &entry);
-    entry.resource =
-        intern_resource(reader->file, g_strdup_printf("%s.%s/%s", type, vendor_name, name));
+    if (name && type && vendor_name)
+        entry.resource =
+            intern_resource(reader->file, g_strdup_printf("%s.%s/%s", type, vendor_name, name));
     g_array_append_val(reader->file->entries, entry);
 }
 
@@ -218,7 +229,8 @@ read_vendor(const Reader *reader, const LvpYamlNode *node)
     const LvpYamlNode *id = lvp_yaml_node_find(node, "id");
     if (!id)
         lvp_yaml_node_report(node, reader->diagnostics, "id is missing");
-    if (id && parse_hex(reader, id, "id", 4, &vendor)) {
+    gboolean id_ok = id && parse_hex(reader, id, "id", 4, &vendor);
+    if (id_ok) {
         guint first =
             GPOINTER_TO_UINT(g_hash_table_lookup(reader->vendor_lines, GUINT_TO_POINTER(vendor)));
         if (first > 0)
@@ -238,7 +250,7 @@ read_vendor(const Reader *reader, const LvpYamlNode *node)
     if (!lvp_yaml_node_expect(devices, LVP_YAML_SEQUENCE, "devices", reader->diagnostics))
         return;
     for (guint i = 0; i < lvp_yaml_node_get_length(devices); i++)
-        read_device(reader, lvp_yaml_node_get_item(devices, i), vendor, name);
+        read_device(reader, lvp_yaml_node_get_item(devices, i), id_ok ? &vendor : NULL, name);
 }
 
 static void

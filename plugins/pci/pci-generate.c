@@ -10,6 +10,8 @@
 typedef struct {
     struct pci_access *names;
     GString *text;
+    char *vendor_name;
+    GHashTable *resources; /* names of those that stand there already, a set */
 } Writer;
 
 /* libpci's own handler ends the process without a word to us; for names there is nothing it could
@@ -79,18 +81,50 @@ skip_to_bracket(const char *known)
     return bracket ? bracket + 1 : known;
 }
 
+/* TEXT up to its end as part of a comment. A line end, and YAML knows several, would end the
+ * comment and make the rest part of the file; other control characters make it unreadable. */
 static void
-write_vendor(const Writer *writer, const LvpUnit *unit)
+append_to_comment(const Writer *writer, const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    for (const char *c = valid; *c; c = g_utf8_next_char(c)) {
+        gunichar character = g_utf8_get_char(c);
+        gboolean plain = character == ' ' || (g_unichar_isgraph(character) && character != 0x2028 &&
+                                              character != 0x2029);
+        g_string_append_unichar(writer->text, plain ? character : '?');
+    }
+}
+
+static void
+write_vendor(Writer *writer, const LvpUnit *unit)
 {
     char buffer[256];
     guint vendor = get_number(unit, "vendor");
     const char *known = pci_lookup_name(writer->names, buffer, sizeof buffer,
                                         PCI_LOOKUP_VENDOR | PCI_LOOKUP_NO_NUMBERS, vendor);
     g_autofree char *fallback = g_strdup_printf("v%04x", vendor);
-    g_autofree char *name = make_name(known, TRUE, fallback);
-    g_string_append_printf(writer->text, "  # %s\n  - id: \"%s\"\n    name: %s\n",
-                           known ? known : "not in pci.ids", lvp_unit_get_attribute(unit, "vendor"),
-                           name);
+    g_free(writer->vendor_name);
+    writer->vendor_name = make_name(known, TRUE, fallback);
+    g_string_append(writer->text, "  # ");
+    append_to_comment(writer, known ? known : "not in pci.ids");
+    g_string_append_printf(writer->text, "\n  - id: \"%s\"\n    name: %s\n",
+                           lvp_unit_get_attribute(unit, "vendor"), writer->vendor_name);
+}
+
+/* Two models of one name would silently become one pool: the second gets its id into the name. */
+static char *
+make_device_name(const Writer *writer, const char *known, guint device, const char *type)
+{
+    g_autofree char *fallback = g_strdup_printf("d%04x", device);
+    char *name = make_name(skip_to_bracket(known), FALSE, fallback);
+    for (;;) {
+        char *resource = g_strdup_printf("%s.%s/%s", type, writer->vendor_name, name);
+        if (g_hash_table_add(writer->resources, resource))
+            return name;
+        char *longer = g_strdup_printf("%s-%04x", name, device);
+        g_free(name);
+        name = longer;
+    }
 }
 
 /* One entry for all functions of a device id: UNITS from FIRST on. USED: all of them are in use. */
@@ -103,18 +137,18 @@ write_device(const Writer *writer, const GPtrArray *units, guint first, guint co
     guint vendor = get_number(unit, "vendor"), device = get_number(unit, "device");
     const char *known = pci_lookup_name(writer->names, buffer, sizeof buffer,
                                         PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_NUMBERS, vendor, device);
-    g_autofree char *fallback = g_strdup_printf("d%04x", device);
-    g_autofree char *name = make_name(skip_to_bracket(known), FALSE, fallback);
-    g_string_append_printf(writer->text, "      # %s\n", known ? known : "not in pci.ids");
+    const char *type = get_type(get_number(unit, "class"));
+    g_autofree char *name = make_device_name(writer, known, device, type);
+    g_string_append(writer->text, "      # ");
+    append_to_comment(writer, known ? known : "not in pci.ids");
     for (guint i = first; i < first + count; i++) {
         const LvpUnit *each = g_ptr_array_index(units, i);
         const char *reason = lvp_unit_get_reason(each);
-        g_string_append_printf(writer->text, "      # %s: %s\n", lvp_unit_get_id(each),
-                               reason ? reason : "free");
+        g_string_append_printf(writer->text, "\n      # %s: ", lvp_unit_get_id(each));
+        append_to_comment(writer, reason ? reason : "free");
     }
-    g_string_append_printf(writer->text, "%s- id: \"%s\"\n%s  name: %s\n%s  type: %s\n", mark,
-                           lvp_unit_get_attribute(unit, "device"), mark, name, mark,
-                           get_type(get_number(unit, "class")));
+    g_string_append_printf(writer->text, "\n%s- id: \"%s\"\n%s  name: %s\n%s  type: %s\n", mark,
+                           lvp_unit_get_attribute(unit, "device"), mark, name, mark, type);
 }
 
 static int
@@ -191,7 +225,8 @@ lvp_pci_generate(LvpHost *host, guint timeout_ms, GError **error)
     for (guint i = 0; i < lvp_snapshot_get_n_units(snapshot); i++)
         g_ptr_array_add(units, (gpointer)(gsize)lvp_snapshot_get_unit(snapshot, i));
     g_ptr_array_sort(units, compare_units);
-    Writer writer = {pci_alloc(), g_string_new(HEADER)};
+    g_autoptr(GHashTable) resources = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    Writer writer = {pci_alloc(), g_string_new(HEADER), NULL, resources};
     writer.names->error = stop_on_error;
     writer.names->warning = stay_silent;
     writer.names->debug = stay_silent;
@@ -203,5 +238,6 @@ lvp_pci_generate(LvpHost *host, guint timeout_ms, GError **error)
         i += same;
     }
     pci_cleanup(writer.names);
+    g_free(writer.vendor_name);
     return g_string_free(writer.text, FALSE);
 }

@@ -7,6 +7,7 @@
 #define IFF_UP_FLAG 0x1 /* linux/if.h */
 #define CLASS_NETWORK 0x02
 #define CLASS_DISPLAY 0x03
+#define LINK_SIZE 4096 /* PATH_MAX: a link that did not fit would hide a disk */
 
 /* What hangs below one function. */
 typedef struct {
@@ -74,7 +75,7 @@ note_multipath(LvpPciHostUse *self, const char *device_path, const char *name)
         g_strdup_printf("class/nvme-subsystem/%.*s", (int)strcspn(subsystem, "/"), subsystem);
     g_auto(GStrv) entries = lvp_host_list(self->host, LVP_HOST_SYS, folder, NULL);
     for (guint i = 0; entries && entries[i]; i++) {
-        char target[512];
+        char target[LINK_SIZE];
         g_autofree char *path = g_build_filename(folder, entries[i], NULL);
         if (g_str_has_prefix(entries[i], "nvme") &&
             lvp_host_read_link(self->host, LVP_HOST_SYS, path, target, sizeof target) > 0)
@@ -92,7 +93,7 @@ note_class(LvpPciHostUse *self, const char *class, gboolean is_block, GError **e
         return FALSE;
     }
     for (guint i = 0; names && names[i]; i++) {
-        char target[512];
+        char target[LINK_SIZE];
         g_autofree char *path = g_build_filename(class, names[i], NULL);
         if (lvp_host_read_link(self->host, LVP_HOST_SYS, path, target, sizeof target) <= 0)
             continue;
@@ -234,6 +235,22 @@ find_interface_use(const LvpPciHostUse *self, const char *name)
     return up ? g_strdup_printf("%s is up", name) : NULL;
 }
 
+/* Mount points and names of interfaces hold what people put there, line ends and bytes that are no
+ * UTF-8 included; a reason is shown on terminals, in files and over D-Bus. */
+static char *
+make_printable(char *text)
+{
+    char *valid = g_utf8_make_valid(text, -1);
+    for (char *c = valid; *c; c = g_utf8_next_char(c)) {
+        gunichar character = g_utf8_get_char(c);
+        /* Each of them is replaced within its own bytes. */
+        if (g_unichar_iscntrl(character) || character == 0x2028 || character == 0x2029)
+            memset(c, '?', (gsize)(g_utf8_next_char(c) - c));
+    }
+    g_free(text);
+    return valid;
+}
+
 static gboolean
 is_boot_display(LvpHost *host, const char *address)
 {
@@ -275,5 +292,5 @@ lvp_pci_host_use_find(LvpPciHostUse *self,
         use = g_strdup_printf("driver %s shows no interface here: it may be in another network "
                               "namespace",
                               driver);
-    return use;
+    return use ? make_printable(use) : NULL;
 }

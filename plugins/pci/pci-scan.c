@@ -22,7 +22,7 @@ lvp_pci_is_address(const char *text, gsize length)
     const char *rest = text + domain;
     return domain >= 4 && domain <= 8 && length == domain + strlen(":00:00.0") && rest[0] == ':' &&
            count_hex(rest + 1) == 2 && rest[3] == ':' && count_hex(rest + 4) == 2 &&
-           rest[6] == '.' && rest[7] >= '0' && rest[7] <= '7';
+           rest[4] <= '1' && rest[6] == '.' && rest[7] >= '0' && rest[7] <= '7';
 }
 
 gboolean
@@ -32,8 +32,7 @@ lvp_pci_parse_address(const char *text, LvpPciAddress *ret_address)
         return FALSE;
     LvpPciAddress address;
     if (sscanf(text, "%8x:%2x:%2x.%1x", &address.domain, &address.bus, &address.slot,
-               &address.function) != 4 ||
-        address.slot > 0x1f)
+               &address.function) != 4)
         return FALSE;
     *ret_address = address;
     return TRUE;
