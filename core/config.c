@@ -152,15 +152,15 @@ make_parser(const GPtrArray *sources, GPtrArray *names, Collector *collector)
     return context;
 }
 
-/* Turns GOption's "Unknown option" into what to do, if the option is one of a source on disk. */
-static void
-explain_unknown(const LvpConfig *config, GError **error)
+/* Says what to do about an unknown option, if it is one of a source on disk. FALSE if it is not. */
+static gboolean
+explain_unknown(const LvpConfig *config, const GError *problem, GError **error)
 {
-    if (!g_error_matches(*error, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION))
-        return;
-    const char *flag = strstr((*error)->message, "--" SOURCE_PREFIX);
+    if (!g_error_matches(problem, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION))
+        return FALSE;
+    const char *flag = strstr(problem->message, "--" SOURCE_PREFIX);
     if (!flag)
-        return;
+        return FALSE;
     g_autofree char *name = g_strdup(flag + strlen("--" SOURCE_PREFIX));
     name[strcspn(name, "= ")] = '\0';
     const char *const *folders = (const char *const *)config->source_dirs;
@@ -169,14 +169,14 @@ explain_unknown(const LvpConfig *config, GError **error)
         g_autoptr(LvpModule) module = lvp_source_loader_load(folders, known[i], NULL);
         if (!module || !lvp_options_find_row(module->table->options, name))
             continue;
-        g_clear_error(error);
         g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
                     "--" SOURCE_PREFIX
                     "%s is an option of source %s, which is not loaded: add %s to "
                     "--resource-manager-sources",
                     name, known[i], known[i]);
-        return;
+        return TRUE;
     }
+    return FALSE;
 }
 
 static gboolean
@@ -197,13 +197,11 @@ parse_flags(const LvpConfig *config,
         g_ptr_array_add(words, g_strdup(arguments[i]));
     g_ptr_array_add(words, NULL);
     g_auto(GStrv) copy = (char **)g_ptr_array_free(g_steal_pointer(&words), FALSE);
-    if (!g_option_context_parse_strv(context, &copy, error)) {
-        explain_unknown(config, error);
-        if ((*error)->domain == G_OPTION_ERROR) {
-            g_autofree char *text = g_strdup_printf("%s; see --help", (*error)->message);
-            g_clear_error(error);
-            g_set_error_literal(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, text);
-        }
+    g_autoptr(GError) problem = NULL;
+    if (!g_option_context_parse_strv(context, &copy, &problem)) {
+        if (!explain_unknown(config, problem, error))
+            g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "%s; see --help",
+                        problem->message);
         return FALSE;
     }
     if (strict && copy[0] && copy[1]) {

@@ -219,7 +219,7 @@ lvp_hypervisor_dup_problem(LvpHypervisor *self)
 static virConnectPtr
 acquire(LvpHypervisor *self, GError **error)
 {
-    gint64 deadline = g_get_monotonic_time() + FIRST_TRY_WAIT_MS * 1000;
+    gint64 deadline = g_get_monotonic_time() + (gint64)FIRST_TRY_WAIT_MS * 1000;
     g_mutex_lock(&self->mutex);
     while (!self->tried && self->thread && g_cond_wait_until(&self->wake, &self->mutex, deadline))
         ;

@@ -20,14 +20,14 @@ typedef struct {
     gpointer data;
 } LvpProgress;
 
-/* All or nothing: on an error everything is given back. SPEC->template_xml NULL: the default one. A
- * reference of the machine. */
+/* All or nothing: on an error everything is given back. ASKED->template_xml NULL: the default one.
+ * A reference of the machine. */
 LvpMachine *lvp_machine_create(const LvpMachineJobs *jobs,
-                               const LvpCreateSpec *spec,
+                               const LvpCreateSpec *asked,
                                const LvpProgress *progress,
                                GError **error);
 /* The domain that create would define, without any effect; g_free(). */
-char *lvp_machine_render(const LvpMachineJobs *jobs, const LvpCreateSpec *spec, GError **error);
+char *lvp_machine_render(const LvpMachineJobs *jobs, const LvpCreateSpec *asked, GError **error);
 gboolean lvp_machine_start(const LvpMachineJobs *jobs,
                            const char *name,
                            const LvpProgress *progress,

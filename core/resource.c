@@ -162,7 +162,7 @@ lvp_resource_give_amount(LvpResource *self, guint node_index, gint64 amount)
 static gboolean
 is_set(const Shelf *shelf, guint bit)
 {
-    return (shelf->free_bits[bit / WORD_BITS] >> (bit % WORD_BITS)) & 1;
+    return ((shelf->free_bits[bit / WORD_BITS] >> (bit % WORD_BITS)) & 1) != 0;
 }
 
 void

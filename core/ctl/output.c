@@ -246,7 +246,8 @@ choose_columns(
     }
     for (guint i = 0; !names && kind->columns[i]; i++) {
         Column column;
-        find_column(kind, strchr(kind->columns[i], '=') + 1, &column);
+        if (!find_column(kind, strchr(kind->columns[i], '=') + 1, &column))
+            continue;
         if (column.optional && self->format == LVP_FORMAT_TABLE && !has_values(rows, column.path))
             clear_column(&column);
         else
@@ -360,11 +361,11 @@ print_names(const LvpRowKind *kind, JsonArray *rows)
 }
 
 gboolean
-lvp_output_rows(const LvpOutput *self, const LvpRowKind *kind, GVariant *values, GError **error)
+lvp_output_rows(const LvpOutput *self, const LvpRowKind *kind, GVariant *rows, GError **error)
 {
-    JsonArray *rows = make_rows(kind, values);
+    JsonArray *array = make_rows(kind, rows);
     g_autoptr(JsonObject) object = json_object_new();
-    json_object_set_array_member(object, kind->list, rows);
+    json_object_set_array_member(object, kind->list, array);
     g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
     json_node_set_object(root, object);
     switch (self->format) {
@@ -375,11 +376,11 @@ lvp_output_rows(const LvpOutput *self, const LvpRowKind *kind, GVariant *values,
         lvp_yaml_print(root);
         return TRUE;
     case LVP_FORMAT_NAME:
-        print_names(kind, rows);
+        print_names(kind, array);
         return TRUE;
     case LVP_FORMAT_TABLE:
     case LVP_FORMAT_CSV:
-        return print_table(self, kind, rows, error);
+        return print_table(self, kind, array, error);
     case LVP_FORMAT_XML:
         break;
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pci-scan.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#define MAX_SLOT 0x1f
 
 static guint
 count_hex(const char *text)
@@ -30,9 +31,14 @@ lvp_pci_parse_address(const char *text, LvpPciAddress *ret_address)
 {
     if (!lvp_pci_is_address(text, strlen(text)))
         return FALSE;
-    LvpPciAddress address;
-    if (sscanf(text, "%8x:%2x:%2x.%1x", &address.domain, &address.bus, &address.slot,
-               &address.function) != 4)
+    const char *rest = strchr(text, ':');
+    LvpPciAddress address = {
+        .domain = (guint)g_ascii_strtoull(text, NULL, 16),
+        .bus = (guint)g_ascii_strtoull(rest + 1, NULL, 16),
+        .slot = (guint)g_ascii_strtoull(rest + strlen(":00:"), NULL, 16),
+        .function = (guint)g_ascii_strtoull(rest + strlen(":00:00."), NULL, 16),
+    };
+    if (address.slot > MAX_SLOT)
         return FALSE;
     *ret_address = address;
     return TRUE;

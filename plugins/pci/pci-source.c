@@ -140,7 +140,7 @@ open_record(GVariant *record, GError **error)
     GVariant *functions = NULL;
     if (g_variant_is_of_type(record, G_VARIANT_TYPE(RECORD_TYPE)))
         g_variant_get(record, "(u@a(sssss))", &version, &functions);
-    if (version == RECORD_VERSION)
+    if (functions && version == RECORD_VERSION)
         return functions;
     g_clear_pointer(&functions, g_variant_unref);
     g_set_error(error, LVP_ERROR, LVP_ERROR_NOT_SUPPORTED,
