@@ -69,8 +69,9 @@ lvp_machine_check_uuid(const char *text, GError **error)
     g_autofree char *lower = g_ascii_strdown(text, -1);
     if (g_uuid_string_is_valid(text) && strcmp(lower, text) == 0)
         return TRUE;
+    g_autofree char *shown = g_utf8_make_valid(text, (gssize)strnlen(text, 80));
     g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
-                "'%.80s' is no uuid: use one in lower case, such as uuidgen prints", text);
+                "'%s' is no uuid: use one in lower case, such as uuidgen prints", shown);
     return FALSE;
 }
 

@@ -301,7 +301,7 @@ lvp_planner_count(const LvpInventory *inventory,
                   const GArray *demands,
                   const char **ret_limit)
 {
-    gint64 least = G_MAXINT64;
+    gint64 least = 0;
     for (guint i = 0; i < demands->len; i++) {
         const LvpDemand *demand = &g_array_index(demands, LvpDemand, i);
         gint64 count = 0;
@@ -312,12 +312,12 @@ lvp_planner_count(const LvpInventory *inventory,
         } else {
             count = lvp_resource_get_free(demand->resource) / demand->amount;
         }
-        if (count < least) {
+        if (i == 0 || count < least) {
             least = count;
             *ret_limit = lvp_resource_get_name(demand->resource);
         }
     }
-    return least == G_MAXINT64 ? 0 : least;
+    return least;
 }
 
 char *

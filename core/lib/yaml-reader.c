@@ -336,12 +336,14 @@ lvp_yaml_node_get_length(const LvpYamlNode *self)
 const LvpYamlNode *
 lvp_yaml_node_get_item(const LvpYamlNode *self, guint index)
 {
+    g_return_val_if_fail(index < lvp_yaml_node_get_length(self), NULL);
     return g_ptr_array_index(self->items, index);
 }
 
 const LvpYamlNode *
 lvp_yaml_node_get_key(const LvpYamlNode *self, guint index)
 {
+    g_return_val_if_fail(self->keys && index < self->keys->len, NULL);
     return g_ptr_array_index(self->keys, index);
 }
 
@@ -380,6 +382,7 @@ lvp_yaml_node_check_keys(const LvpYamlNode *self,
                          const char *const *known,
                          LvpDiagnostics *diagnostics)
 {
+    g_return_if_fail(self->kind == LVP_YAML_MAPPING);
     g_autoptr(GString) names = g_string_new(NULL);
     for (guint i = 0; known[i]; i++)
         g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", known[i]);

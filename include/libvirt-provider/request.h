@@ -15,7 +15,8 @@ G_BEGIN_DECLS
  * where TEXT is none, negative, finer than the base unit, or too large for an int64. */
 gboolean
 lvp_quantity_parse(const char *resource, const char *text, gint64 *ret_amount, GError **error);
-/* The shortest exact text; g_free(). */
+/* The text of the API: whole CPUs or millicores ("2", "500m"), memory with the largest binary
+ * suffix that is exact ("4Gi"), else the number. Reads back as the same amount; g_free(). */
 char *lvp_quantity_format(const char *resource, gint64 amount);
 
 /* ---- request: the effective capabilities of one machine ---- */

@@ -99,6 +99,7 @@ Test(fake_host, links_are_relative_as_those_of_the_kernel)
     assert_link("kernel/iommu_groups/15/devices/" GPU, "../../../../devices/pci0000:3b/" GPU);
     assert_link(DRIVERS "nvidia/" GPU, "../../../../devices/pci0000:3b/" GPU);
     assert_value("kernel/iommu_groups/15/devices/" GPU "/vendor", "0x10de");
+    cr_assert(exists(DRIVERS "nvidia/unbind"));
 }
 
 Test(fake_host, screen_of_the_host_says_so)
@@ -162,6 +163,14 @@ Test(fake_host, pulled_device_leaves_nothing)
     cr_assert_not(has_node("vfio/15"));
 }
 
+Test(fake_host, neighbour_of_a_pulled_device_keeps_its_group)
+{
+    lvp_fake_host_add_pci(fake, &(LvpFakePci){.address = "0000:3b:00.1", .group = 15});
+    lvp_fake_host_pull(fake, GPU);
+    cr_assert(exists("kernel/iommu_groups/15/devices/0000:3b:00.1"));
+    cr_assert_not(exists("kernel/iommu_groups/15/devices/" GPU));
+}
+
 Test(fake_host, pulled_device_that_is_held_stays_without_driver_until_it_is_let_go)
 {
     lvp_fake_host_set_driver(fake, GPU, "vfio-pci");
@@ -211,6 +220,15 @@ Test(fake_host, disk_stands_below_its_device_and_its_partitions_below_it)
     cr_assert(exists("class/block/nvme0n1p1/partition"));
     cr_assert(exists("class/block/nvme0n1/holders"));
     cr_assert(has_node("nvme0n1"));
+}
+
+Test(fake_host, disk_of_a_device_on_vfio_is_not_there)
+{
+    lvp_fake_host_set_driver(fake, DISK, "vfio-pci");
+    lvp_fake_host_add_block(fake, &(LvpFakeBlock){.name = "nvme0n1", .pci = DISK});
+    cr_assert_not(exists("class/block/nvme0n1"));
+    lvp_fake_host_set_driver(fake, DISK, "nvme");
+    cr_assert(exists("class/block/nvme0n1"));
 }
 
 Test(fake_host, disk_with_multipath_hangs_below_its_subsystem)

@@ -125,6 +125,16 @@ Test(fake_kernel, override_too_long_is_einval_and_of_no_device_enoent)
     assert_override(NULL);
 }
 
+Test(fake_kernel, other_attributes_take_what_is_written)
+{
+    char value[LVP_HOST_VALUE_SIZE];
+    lvp_fake_host_set_file(fake, "sys/" DEVICES GPU "/sriov_numvfs", "0\n");
+    write_well(DEVICES GPU "/sriov_numvfs", "4");
+    lvp_host_read_value(host, LVP_HOST_SYS, DEVICES GPU "/sriov_numvfs", value, sizeof value);
+    cr_assert_str_eq(value, "4");
+    assert_write_fails(DEVICES GPU "/none", "4", ENOENT);
+}
+
 /* ---- unbind ---- */
 
 Test(fake_kernel, unbind_works_through_device_and_driver)

@@ -65,6 +65,14 @@ Test(host_effects, write_reaches_the_file)
     cr_assert_str_eq(text, "vfio-pci");
 }
 
+Test(host_effects, write_of_nothing_is_no_error)
+{
+    g_autoptr(GError) error = NULL;
+    lvp_scratch_write(scratch, "sys/driver_override", "vfio-pci\n");
+    cr_assert(lvp_host_write(host, "driver_override", "", LOCK, TIMEOUT_MS, &error));
+    assert_no_error(error);
+}
+
 Test(host_effects, write_makes_no_file_where_there_is_none)
 {
     g_autoptr(GError) error = NULL;
@@ -80,6 +88,7 @@ Test(host_effects, write_that_the_kernel_refuses_says_why)
     lvp_scratch_link_text(scratch, "sys/full", "/dev/full");
     cr_assert_not(lvp_host_write(host, "full", "1", LOCK, TIMEOUT_MS, &error));
     assert_error(error, LVP_ERROR_HOST);
+    assert_contains(error->message, "cannot write ");
     assert_contains(error->message, g_strerror(ENOSPC));
 }
 
@@ -204,10 +213,12 @@ Test(host_effects, what_is_in_flight_makes_others_on_its_lock_busy)
     kill_provider(&stuck);
     lvp_scratch_write(scratch, "sys/a", "1\n");
     g_autoptr(GError) write_error = NULL, read_error = NULL;
+    guint before = lvp_count_open_files();
     cr_assert_not(lvp_host_write(host, "a", "2\n", LOCK, TIMEOUT_MS, &write_error));
     assert_error(write_error, LVP_ERROR_BUSY);
     cr_assert_null(lvp_host_read_guarded(host, "a", LOCK, TIMEOUT_MS, &read_error));
     assert_error(read_error, LVP_ERROR_BUSY);
+    cr_assert_eq(lvp_count_open_files(), before);
     g_autofree char *text = lvp_scratch_read(scratch, "sys/a");
     cr_assert_str_eq(text, "1\n");
     finish_stuck_write(&stuck);

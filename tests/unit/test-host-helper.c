@@ -37,6 +37,13 @@ Test(host_helper, program_gives_its_output_and_errors)
     cr_assert_str_eq(output, "out\nerr\n");
 }
 
+Test(host_helper, output_may_be_one_character)
+{
+    char output[64];
+    cr_assert_eq(run_shell("printf x", output, sizeof output, TIMEOUT_MS), 0);
+    cr_assert_str_eq(output, "x");
+}
+
 Test(host_helper, program_that_fails_is_eio_with_what_it_said)
 {
     char output[64];

@@ -66,6 +66,21 @@ Test(host, slashes_at_the_end_of_the_root_do_not_matter)
     cr_assert(lvp_host_exists(same, LVP_HOST_SYS, "a"));
 }
 
+Test(host, root_of_this_machine_is_named_without_a_second_slash)
+{
+    g_autoptr(LvpHost) real = lvp_host_new("/", NULL);
+    g_autoptr(GError) error = NULL;
+    cr_assert_null(lvp_host_read_text(real, LVP_HOST_PROC, "nonexistent", &error));
+    assert_contains(error->message, " /proc/nonexistent:");
+}
+
+Test(host, freed_host_leaves_open_what_was_open_before)
+{
+    guint before = lvp_count_open_files();
+    lvp_host_free(open_host());
+    cr_assert_eq(lvp_count_open_files(), before);
+}
+
 Test(host, missing_tree_is_as_if_nothing_was_in_it)
 {
     lvp_scratch_remove(scratch, "proc");
@@ -120,6 +135,17 @@ Test(host, text_is_read_whole)
     g_autofree char *text = lvp_host_read_text(host, LVP_HOST_PROC, "meminfo", &error);
     assert_no_error(error);
     cr_assert_str_eq(text, written);
+}
+
+Test(host, one_character_is_a_text_and_a_name)
+{
+    char name[8];
+    lvp_scratch_write(scratch, "proc/one", "1");
+    lvp_scratch_link_text(scratch, "sys/one", "1");
+    g_autofree char *text = lvp_host_read_text(host, LVP_HOST_PROC, "one", NULL);
+    cr_assert_str_eq(text, "1");
+    cr_assert(lvp_host_read_link_name(host, LVP_HOST_SYS, "one", name, sizeof name));
+    cr_assert_str_eq(name, "1");
 }
 
 Test(host, text_that_does_not_exist_is_not_found)
@@ -246,14 +272,27 @@ Test(host, block_device_that_is_not_there_is_not_busy)
     cr_assert_not(busy);
 }
 
+Test(host, block_device_that_cannot_be_opened_is_an_error_and_not_free)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean busy = TRUE;
+    lvp_scratch_link_text(scratch, "dev/loop", "loop");
+    cr_assert_not(lvp_host_probe_block_device(host, "loop", TIMEOUT_MS, &busy, &error));
+    assert_error(error, LVP_ERROR_HOST);
+    cr_assert(busy);
+}
+
 Test(host, opener_of_a_device_is_found_by_its_open_files)
 {
     lvp_scratch_link_text(scratch, "proc/811/fd/7", "/dev/vfio/1");
+    lvp_scratch_link_text(scratch, "proc/9/fd/3", "/dev/vfio/9");
     lvp_scratch_link_text(scratch, "proc/812/fd/3", "socket:[1234]");
     lvp_scratch_link_text(scratch, "proc/812/fd/41", "/dev/vfio/15");
     lvp_scratch_write(scratch, "proc/812/comm", "qemu-system-x86\n");
     g_autofree char *opener = lvp_host_find_opener(host, "vfio/15");
     cr_assert_str_eq(opener, "pid 812 (qemu-system-x86)");
+    g_autofree char *nameless = lvp_host_find_opener(host, "vfio/9");
+    cr_assert_str_eq(nameless, "pid 9 (?)");
     cr_assert_null(lvp_host_find_opener(host, "vfio/5"));
 }
 
