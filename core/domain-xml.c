@@ -96,19 +96,15 @@ lvp_domain_xml_check_template(const char *text, GError **error)
 
 /* ---- reading ---- */
 
-/* "0x0000" or "0" of an attribute; FALSE where it is missing or no number. */
-static gboolean
-read_number(xmlNode *node, const char *attribute, guint64 *ret_value)
+/* An attribute as libvirt reads it: "0x3b", "59" or octal "073"; 0 where it is missing. What is no
+ * number libvirt refuses. */
+static guint
+read_number(xmlNode *node, const char *attribute)
 {
     xmlChar *text = xmlGetNoNsProp(node, to_xml(attribute));
-    if (!text)
-        return FALSE;
-    const char *digits = (const char *)text;
-    gboolean hex = g_str_has_prefix(digits, "0x");
-    gboolean ok = g_ascii_string_to_unsigned(hex ? digits + 2 : digits, hex ? 16 : 10, 0,
-                                             G_MAXUINT32, ret_value, NULL);
+    guint64 value = text ? g_ascii_strtoull((const char *)text, NULL, 0) : 0;
     xmlFree(text);
-    return ok;
+    return (guint)value;
 }
 
 char **
@@ -118,18 +114,17 @@ lvp_domain_xml_list_host_addresses(const char *text, GError **error)
     if (!document)
         return NULL;
     g_autoptr(xmlXPathContext) context = xmlXPathNewContext(document);
-    g_autoptr(xmlXPathObject) found =
-        xmlXPathEvalExpression(to_xml("//source/address[@bus and @slot]"), context);
+    /* Not those of usb (device), scsi (target) and mdev (uuid). */
+    g_autoptr(xmlXPathObject) found = xmlXPathEvalExpression(
+        to_xml("//source/address[not(@device or @target or @uuid)]"), context);
     g_autoptr(GPtrArray) addresses = g_ptr_array_new();
     int count = found && found->nodesetval ? found->nodesetval->nodeNr : 0;
     for (int i = 0; i < count; i++) {
         xmlNode *node = found->nodesetval->nodeTab[i];
-        guint64 domain = 0, bus = 0, slot = 0, function = 0;
-        read_number(node, "domain", &domain);
-        read_number(node, "function", &function);
-        if (read_number(node, "bus", &bus) && read_number(node, "slot", &slot))
-            g_ptr_array_add(addresses, g_strdup_printf("%04x:%02x:%02x.%x", (guint)domain,
-                                                       (guint)bus, (guint)slot, (guint)function));
+        g_ptr_array_add(addresses,
+                        g_strdup_printf("%04x:%02x:%02x.%x", read_number(node, "domain"),
+                                        read_number(node, "bus"), read_number(node, "slot"),
+                                        read_number(node, "function")));
     }
     g_ptr_array_add(addresses, NULL);
     return (char **)g_ptr_array_free(g_steal_pointer(&addresses), FALSE);
@@ -198,8 +193,8 @@ static gboolean
 append_fragment(xmlNode *parent, const char *xml, GError **error)
 {
     xmlNode *fragment = NULL;
-    if (xmlParseInNodeContext(parent, xml, (int)strlen(xml), XML_PARSE_NONET, &fragment) !=
-            XML_ERR_OK ||
+    int options = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING;
+    if (xmlParseInNodeContext(parent, xml, (int)strlen(xml), options, &fragment) != XML_ERR_OK ||
         !fragment) {
         xmlFreeNodeList(fragment);
         g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE, "a source's part is no XML element: %s",
@@ -243,8 +238,8 @@ set_identity(xmlNode *root, const LvpDomainIdentity *identity)
     set_text(get_element(root, "uuid"), identity->uuid);
     if (!xmlHasProp(root, to_xml("type")))
         xmlSetProp(root, to_xml("type"), to_xml(identity->type));
-    xmlNode *old = find_metadata(root);
-    if (old) {
+    xmlNode *old;
+    while ((old = find_metadata(root)) != NULL) {
         xmlUnlinkNode(old);
         xmlFreeNode(old);
     }

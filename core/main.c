@@ -299,9 +299,8 @@ run(Daemon *self)
 static gboolean
 report_config(const LvpConfig *config, LvpDiagnostics *diagnostics, const GError *error)
 {
-    if (config) {
-        g_autoptr(GPtrArray) classes = lvp_setup_read_classes(config, diagnostics);
-    }
+    GPtrArray *classes = config ? lvp_setup_read_classes(config, diagnostics) : NULL;
+    g_clear_pointer(&classes, g_ptr_array_unref);
     if (error)
         fprintf(stderr, "libvirt-provider: %s\n", error->message);
     if (lvp_diagnostics_get_count(diagnostics) > 0) {

@@ -19,11 +19,7 @@ typedef struct {
 static G_GNUC_NORETURN void
 stop_on_error(char *format, ...)
 {
-    va_list arguments;
-    va_start(arguments, format);
-    g_logv(G_LOG_DOMAIN, G_LOG_LEVEL_CRITICAL, format, arguments);
-    va_end(arguments);
-    abort();
+    g_error("libpci cannot go on: %s", format);
 }
 
 static void
@@ -87,7 +83,7 @@ static void
 append_to_comment(const Writer *writer, const char *text)
 {
     g_autofree char *valid = g_utf8_make_valid(text, -1);
-    for (const char *c = valid; *c; c = g_utf8_next_char(c)) {
+    for (char *c = valid; *c; c = g_utf8_next_char(c)) {
         gunichar character = g_utf8_get_char(c);
         gboolean plain = character == ' ' || (g_unichar_isgraph(character) && character != 0x2028 &&
                                               character != 0x2029);

@@ -33,9 +33,8 @@ static void
 validate(const LvpOptions *options, LvpDiagnostics *diagnostics)
 {
     const char *path = lvp_options_get_string(options, "pci-devices-file");
-    if (path) {
-        g_autoptr(LvpPciDevicesFile) file = lvp_pci_devices_file_read(path, diagnostics);
-    }
+    if (path)
+        lvp_pci_devices_file_free(lvp_pci_devices_file_read(path, diagnostics));
     gint64 seconds = lvp_options_get_integer(options, "pci-driver-timeout");
     if (seconds < 1 || seconds > 3600)
         lvp_diagnostics_add(diagnostics, NULL, 0, 0,
