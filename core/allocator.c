@@ -249,11 +249,20 @@ find_idle(LvpAllocator *self, const char *name_or_uuid, LvpOperation operation, 
     return machine;
 }
 
+/* What the machine shall be once the operation is over. */
+static LvpDesired
+get_desired(LvpOperation operation)
+{
+    if (operation == LVP_OPERATION_DELETE)
+        return LVP_DESIRED_ABSENT;
+    return operation == LVP_OPERATION_STOP ? LVP_DESIRED_OFF : LVP_DESIRED_RUNNING;
+}
+
 LvpMachine *
 lvp_allocator_begin(LvpAllocator *self,
                     const char *name_or_uuid,
                     LvpOperation operation,
-                    LvpDesired desired,
+                    gboolean keep_nvram,
                     GError **error)
 {
     g_mutex_lock(&self->mutex);
@@ -266,7 +275,8 @@ lvp_allocator_begin(LvpAllocator *self,
     LvpDesired old_desired = machine->desired;
     machine->busy = TRUE;
     machine->operation = operation;
-    machine->desired = desired;
+    machine->desired = get_desired(operation);
+    machine->keep_nvram = keep_nvram;
     machine->generation++;
     lvp_machine_ref(machine);
     g_mutex_unlock(&self->mutex);

@@ -67,11 +67,12 @@ LvpMachine *lvp_allocator_reserve(LvpAllocator *self,
                                   GError **error);
 /* The same without effect: a machine of which nothing is held; not in any list. */
 LvpMachine *lvp_allocator_plan(LvpAllocator *self, const LvpCreateSpec *spec, GError **error);
-/* Begins an operation on a machine that exists, by name or uuid. LVP_ERROR_NOT_FOUND, _BUSY. */
+/* Begins a start, stop or delete of a machine that exists, by name or uuid. KEEP_NVRAM is of a
+ * delete. LVP_ERROR_NOT_FOUND, _BUSY, _CONFLICT after an operation that failed. */
 LvpMachine *lvp_allocator_begin(LvpAllocator *self,
                                 const char *name_or_uuid,
                                 LvpOperation operation,
-                                LvpDesired desired,
+                                gboolean keep_nvram,
                                 GError **error);
 /* Makes a machine busy to end the operation that stands in the journal; NULL if there is none, or
  * if the machine is busy already or gone. */

@@ -14,7 +14,8 @@ static const char SCHEMA[] =
     "CREATE TABLE machine(uuid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, class TEXT NOT NULL,"
     " request TEXT NOT NULL, template TEXT NOT NULL, labels TEXT NOT NULL,"
     " annotations TEXT NOT NULL, amounts TEXT NOT NULL, desired INTEGER NOT NULL,"
-    " created INTEGER NOT NULL, op INTEGER NOT NULL, step INTEGER NOT NULL, boot_id TEXT NOT NULL,"
+    " created INTEGER NOT NULL, keep_nvram INTEGER NOT NULL, op INTEGER NOT NULL, step INTEGER NOT "
+    "NULL, boot_id TEXT NOT NULL,"
     " generation INTEGER NOT NULL, error TEXT) WITHOUT ROWID;"
     "CREATE TABLE held_unit(source TEXT, id TEXT, machine TEXT NOT NULL, resource TEXT NOT NULL,"
     " identity TEXT NOT NULL, node INTEGER NOT NULL, PRIMARY KEY(source, id)) WITHOUT ROWID;"
@@ -49,11 +50,12 @@ static const char *const SQL_TEXTS[SQL_COUNT] = {
     [SQL_SAVEPOINT] = "SAVEPOINT task",
     [SQL_RELEASE] = "RELEASE task",
     [SQL_ROLLBACK_TO] = "ROLLBACK TO task",
-    [SQL_INSERT_MACHINE] = "INSERT INTO machine(desired, created, op, step, boot_id, generation,"
-                           " error, uuid, name, class, request, template, labels, annotations,"
-                           " amounts) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+    [SQL_INSERT_MACHINE] =
+        "INSERT INTO machine(desired, created, op, step, boot_id, generation,"
+        " error, keep_nvram, uuid, name, class, request, template, labels, annotations,"
+        " amounts) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)",
     [SQL_UPDATE_MACHINE] = "UPDATE machine SET desired=?1, created=?2, op=?3, step=?4, boot_id=?5,"
-                           " generation=?6, error=?7 WHERE uuid=?8",
+                           " generation=?6, error=?7, keep_nvram=?8 WHERE uuid=?9",
     [SQL_DELETE_MACHINE] = "DELETE FROM machine WHERE uuid=?1",
     [SQL_INSERT_UNIT] = "INSERT INTO held_unit(source, id, machine, resource, identity, node)"
                         " VALUES(?1,?2,?3,?4,?5,?6)",
@@ -153,7 +155,8 @@ bind_progress(LvpJournalDb *self, Sql sql, const LvpMachine *machine)
     bind_text(statement, 5, machine->boot_id);
     sqlite3_bind_int64(statement, 6, machine->generation);
     bind_text(statement, 7, machine->error);
-    bind_text(statement, 8, machine->uuid);
+    sqlite3_bind_int(statement, 8, machine->keep_nvram);
+    bind_text(statement, 9, machine->uuid);
     return statement;
 }
 
@@ -183,13 +186,13 @@ lvp_journal_db_reserve(LvpJournalDb *self, const LvpMachine *machine, GError **e
     g_autofree char *annotations = g_variant_print(machine->annotations, FALSE);
     g_autofree char *amounts = amounts_to_text(machine);
     sqlite3_stmt *statement = bind_progress(self, SQL_INSERT_MACHINE, machine);
-    bind_text(statement, 9, machine->name);
-    bind_text(statement, 10, machine->class_name);
-    bind_text(statement, 11, request);
-    bind_text(statement, 12, machine->template_xml);
-    bind_text(statement, 13, labels);
-    bind_text(statement, 14, annotations);
-    bind_text(statement, 15, amounts);
+    bind_text(statement, 10, machine->name);
+    bind_text(statement, 11, machine->class_name);
+    bind_text(statement, 12, request);
+    bind_text(statement, 13, machine->template_xml);
+    bind_text(statement, 14, labels);
+    bind_text(statement, 15, annotations);
+    bind_text(statement, 16, amounts);
     if (!step(self, SQL_INSERT_MACHINE, error))
         return FALSE;
     for (guint i = 0; i < machine->holdings->len; i++)

@@ -126,6 +126,7 @@ read_machine(sqlite3_stmt *row)
     machine->boot_id = g_strdup(column_text(row, 12));
     machine->generation = sqlite3_column_int64(row, 13);
     machine->error = g_strdup(column_text(row, 14));
+    machine->keep_nvram = sqlite3_column_int(row, 15) != 0;
     return g_steal_pointer(&machine);
 }
 
@@ -177,7 +178,7 @@ lvp_journal_rows_load_machines(sqlite3 *handle, const char *path, GError **error
     sqlite3_stmt *row =
         prepare_read(self,
                      "SELECT uuid, name, class, request, template, labels, annotations, amounts,"
-                     " desired, created, op, step, boot_id, generation, error"
+                     " desired, created, op, step, boot_id, generation, error, keep_nvram"
                      " FROM machine ORDER BY name",
                      error);
     if (!row)

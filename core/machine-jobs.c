@@ -137,7 +137,7 @@ lvp_machine_create(const LvpMachineJobs *jobs,
     }
     lvp_step_say(progress, "failed: taking everything back");
     g_autoptr(GError) second = NULL;
-    if (!lvp_machine_take_back(jobs, machine, FALSE, progress, &second))
+    if (!lvp_machine_take_back(jobs, machine, progress, &second))
         g_prefix_error(&problem, "not all could be taken back (%s); first: ", second->message);
     g_propagate_error(error, problem);
     return NULL;
@@ -218,7 +218,7 @@ lvp_machine_start(const LvpMachineJobs *jobs,
                   GError **error)
 {
     g_autoptr(LvpMachine) machine =
-        lvp_allocator_begin(jobs->allocator, name, LVP_OPERATION_START, LVP_DESIRED_RUNNING, error);
+        lvp_allocator_begin(jobs->allocator, name, LVP_OPERATION_START, FALSE, error);
     if (!machine)
         return FALSE;
     GError *problem = NULL;
@@ -267,7 +267,7 @@ lvp_machine_stop(const LvpMachineJobs *jobs,
                  GError **error)
 {
     g_autoptr(LvpMachine) machine =
-        lvp_allocator_begin(jobs->allocator, name, LVP_OPERATION_STOP, LVP_DESIRED_OFF, error);
+        lvp_allocator_begin(jobs->allocator, name, LVP_OPERATION_STOP, FALSE, error);
     if (!machine)
         return FALSE;
     GError *problem = NULL;
@@ -286,10 +286,10 @@ lvp_machine_delete(const LvpMachineJobs *jobs,
                    GError **error)
 {
     g_autoptr(LvpMachine) machine =
-        lvp_allocator_begin(jobs->allocator, name, LVP_OPERATION_DELETE, LVP_DESIRED_ABSENT, error);
+        lvp_allocator_begin(jobs->allocator, name, LVP_OPERATION_DELETE, keep_nvram, error);
     if (!machine)
         return FALSE;
-    if (!lvp_machine_take_back(jobs, machine, keep_nvram, progress, error))
+    if (!lvp_machine_take_back(jobs, machine, progress, error))
         return FALSE;
     g_message("machine %s (%s) is deleted", machine->name, machine->uuid);
     return TRUE;

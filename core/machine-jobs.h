@@ -50,7 +50,6 @@ gboolean lvp_machine_delete(const LvpMachineJobs *jobs,
 /* Undoes a create that was not acknowledged, or goes on with a delete. */
 gboolean lvp_machine_take_back(const LvpMachineJobs *jobs,
                                LvpMachine *machine,
-                               gboolean keep_nvram,
                                const LvpProgress *progress,
                                GError **error);
 

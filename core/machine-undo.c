@@ -63,10 +63,7 @@ roll_back(GPtrArray *sources, const LvpMachine *machine, GPtrArray *marks, GErro
 }
 
 static gboolean
-remove_domain(const LvpMachineJobs *jobs,
-              const LvpMachine *machine,
-              gboolean keep_nvram,
-              GError **error)
+remove_domain(const LvpMachineJobs *jobs, const LvpMachine *machine, GError **error)
 {
     gboolean ours = FALSE;
     if (!find_own_domain(jobs, machine, &ours, error))
@@ -74,13 +71,12 @@ remove_domain(const LvpMachineJobs *jobs,
     if (!ours)
         return TRUE;
     return lvp_hypervisor_destroy(jobs->hypervisor, machine->uuid, error) &&
-           lvp_hypervisor_undefine(jobs->hypervisor, machine->uuid, keep_nvram, error);
+           lvp_hypervisor_undefine(jobs->hypervisor, machine->uuid, machine->keep_nvram, error);
 }
 
 static gboolean
 take_all_back(const LvpMachineJobs *jobs,
               LvpMachine *machine,
-              gboolean keep_nvram,
               const LvpProgress *progress,
               GError **error)
 {
@@ -92,7 +88,7 @@ take_all_back(const LvpMachineJobs *jobs,
         machine->operation == LVP_OPERATION_CREATE && machine->step < LVP_STEP_COMMITTED;
     if (!never_defined) {
         lvp_step_say(progress, "removing the domain");
-        if (!remove_domain(jobs, machine, keep_nvram, error))
+        if (!remove_domain(jobs, machine, error))
             return FALSE;
         lvp_allocator_set_domain_state(jobs->allocator, machine->uuid, LVP_DOMAIN_ABSENT);
     }
@@ -104,12 +100,11 @@ take_all_back(const LvpMachineJobs *jobs,
 gboolean
 lvp_machine_take_back(const LvpMachineJobs *jobs,
                       LvpMachine *machine,
-                      gboolean keep_nvram,
                       const LvpProgress *progress,
                       GError **error)
 {
     GError *problem = NULL;
-    if (take_all_back(jobs, machine, keep_nvram, progress, &problem))
+    if (take_all_back(jobs, machine, progress, &problem))
         return TRUE;
     lvp_allocator_fail(jobs->allocator, machine, problem, TRUE);
     g_propagate_error(error, problem);

@@ -44,7 +44,8 @@ typedef struct {
     GVariant *labels;      /* a{ss} */
     GVariant *annotations; /* a{ss} */
     LvpDesired desired;
-    gboolean created; /* create was acknowledged */
+    gboolean created;    /* create was acknowledged */
+    gboolean keep_nvram; /* of a delete: leave NVRAM and TPM files where they are */
     LvpOperation operation;
     LvpStep step;
     char *boot_id;       /* the boot in which the sources last acted */

@@ -34,7 +34,7 @@ settle(const LvpMachineJobs *jobs, LvpMachine *machine)
     switch (machine->operation) {
     case LVP_OPERATION_CREATE:
     case LVP_OPERATION_DELETE:
-        if (lvp_machine_take_back(jobs, machine, FALSE, NULL, &error))
+        if (lvp_machine_take_back(jobs, machine, NULL, &error))
             g_message("machine %s: an interrupted %s is %s", machine->name,
                       lvp_operation_get_name(machine->operation),
                       machine->operation == LVP_OPERATION_CREATE ? "undone" : "finished");
