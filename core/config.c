@@ -3,6 +3,8 @@
  * options of those sources are known and everything is read strictly. */
 #include "config.h"
 
+#include "key-file.h"
+
 #include <string.h>
 
 #define CORE_GROUP "libvirt-provider"
@@ -90,7 +92,7 @@ collect_flag(const char *option, const char *value, gpointer data, GError **erro
 {
     (void)error;
     Collector *collector = data;
-    Flag flag = {g_strdup(option + strlen("--")), g_strdup(value ? value : "true")};
+    Flag flag = {g_strdup(option + strspn(option, "-")), g_strdup(value ? value : "true")};
     g_array_append_val(collector->flags, flag);
     return TRUE;
 }
@@ -133,6 +135,15 @@ make_parser(const GPtrArray *sources, GPtrArray *names, Collector *collector)
         "Try: libvirt-provider --check-config; lpctl --help; man libvirt-provider\n");
     GArray *entries = g_array_new(TRUE, TRUE, sizeof(GOptionEntry));
     append_entries(entries, names, "", CORE_ROWS);
+    const GOptionEntry version = {
+        .long_name = "version",
+        .short_name = 'V',
+        .flags = G_OPTION_FLAG_NO_ARG,
+        .arg = G_OPTION_ARG_CALLBACK,
+        .arg_data = g_array_index(entries, GOptionEntry, 0).arg_data,
+        .description = "show the version and end",
+    };
+    g_array_append_val(entries, version);
     GOptionGroup *main_group = g_option_group_new("main", "", "", collector, NULL);
     g_option_group_add_entries(main_group, (GOptionEntry *)(gpointer)entries->data);
     g_option_context_set_main_group(context, main_group);
@@ -234,131 +245,6 @@ apply_flags(LvpOptions *options,
     return TRUE;
 }
 
-/* ---- key files ---- */
-
-/* The line of KEY in GROUP (KEY NULL: of the group), or 0; GKeyFile does not tell. */
-static guint
-find_line(const char *text, const char *group, const char *key)
-{
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    g_autofree char *header = g_strdup_printf("[%s]", group);
-    gboolean inside = FALSE;
-    for (guint i = 0; lines[i]; i++) {
-        char *line = g_strstrip(lines[i]);
-        if (line[0] == '[')
-            inside = strcmp(line, header) == 0;
-        else if (inside && key && g_str_has_prefix(line, key) &&
-                 strchr("= \t", line[strlen(key)]) && line[strlen(key)])
-            return i + 1;
-        if (inside && !key)
-            return i + 1;
-    }
-    return 0;
-}
-
-/* The first line that is neither empty, comment, group nor pair, or 1. */
-static guint
-find_bad_line(const char *text)
-{
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    gboolean in_group = FALSE;
-    for (guint i = 0; lines[i]; i++) {
-        const char *line = g_strstrip(lines[i]);
-        if (line[0] == '\0' || line[0] == '#')
-            continue;
-        if (line[0] == '[' && g_str_has_suffix(line, "]"))
-            in_group = TRUE;
-        else if (!in_group || !strchr(line, '='))
-            return i + 1;
-    }
-    return 1;
-}
-
-/* Sets OPTIONS from one group of a file; unknown keys and wrong values are mistakes. */
-static void
-apply_group(LvpOptions *options,
-            const LvpOptionRow *rows,
-            GKeyFile *keys,
-            const char *group,
-            const char *file,
-            const char *text,
-            LvpDiagnostics *diagnostics)
-{
-    g_auto(GStrv) names = g_key_file_get_keys(keys, group, NULL, NULL);
-    for (guint i = 0; names && names[i]; i++) {
-        guint line = find_line(text, group, names[i]);
-        g_autofree char *value = g_key_file_get_string(keys, group, names[i], NULL);
-        g_autoptr(GError) error = NULL;
-        if (!lvp_options_find_row(rows, names[i])) {
-            g_autoptr(GString) known = g_string_new(NULL);
-            for (const LvpOptionRow *row = rows; row && row->name; row++)
-                g_string_append_printf(known, "%s%s", known->len ? ", " : "", row->name);
-            lvp_diagnostics_add(diagnostics, file, line, 1,
-                                "unknown key '%s' in [%s]; known there: %s", names[i], group,
-                                known->len ? known->str : "none");
-        } else if (!value) {
-            lvp_diagnostics_add(diagnostics, file, line, 1, "%s has no valid text", names[i]);
-        } else if (!lvp_options_set(options, names[i], value, &error)) {
-            lvp_diagnostics_add(diagnostics, file, line, 1, "%s", error->message);
-        }
-    }
-}
-
-/* Reads one file into the core's options (SOURCES NULL) or into those of the sources. */
-static void
-apply_file(LvpOptions *core,
-           const GPtrArray *sources,
-           const char *file,
-           LvpDiagnostics *diagnostics)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *text = NULL;
-    g_autoptr(GKeyFile) keys = g_key_file_new();
-    if (!g_file_get_contents(file, &text, NULL, &error)) {
-        if (!sources)
-            lvp_diagnostics_add(diagnostics, file, 0, 0, "%s", error->message);
-        return;
-    }
-    if (!g_key_file_load_from_data(keys, text, (gsize)-1, G_KEY_FILE_NONE, &error)) {
-        if (!sources)
-            lvp_diagnostics_add(diagnostics, file, find_bad_line(text), 1, "%s", error->message);
-        return;
-    }
-    if (!sources)
-        apply_group(core, CORE_ROWS, keys, CORE_GROUP, file, text, diagnostics);
-    for (guint i = 0; sources && i < sources->len; i++) {
-        const LvpConfiguredSource *source = g_ptr_array_index(sources, i);
-        const LvpSourceTable *table = source->module->table;
-        apply_group(source->options, table->options, keys, table->name, file, text, diagnostics);
-    }
-}
-
-static int
-compare_files(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The key file, then conf.d/(all).conf beside it by name. A missing default file is none. */
-static GPtrArray *
-list_files(const LvpOptions *core)
-{
-    const char *named = lvp_options_get_string(core, "config");
-    const char *file = named ? named : DEFAULT_FILE;
-    GPtrArray *files = g_ptr_array_new_with_free_func(g_free);
-    g_autofree char *parent = g_path_get_dirname(file);
-    g_autofree char *folder = g_build_filename(parent, "conf.d", NULL);
-    g_autoptr(GDir) entries = g_dir_open(folder, 0, NULL);
-    const char *name;
-    while (entries && (name = g_dir_read_name(entries)) != NULL)
-        if (g_str_has_suffix(name, ".conf") && name[0] != '.')
-            g_ptr_array_add(files, g_build_filename(folder, name, NULL));
-    g_ptr_array_sort(files, compare_files);
-    if (named || g_file_test(file, G_FILE_TEST_EXISTS))
-        g_ptr_array_insert(files, 0, g_strdup(file));
-    return files;
-}
-
 /* ---- all ---- */
 
 /* An option of two owners would set both. */
@@ -417,45 +303,71 @@ load_sources(LvpConfig *self, GError **error)
     return TRUE;
 }
 
-/* The first pass: the core's options and, from them, the sources. */
+/* All key files, read once: LvpKeyFile. */
+static GPtrArray *
+read_key_files(const LvpOptions *core, LvpDiagnostics *diagnostics)
+{
+    g_autoptr(GPtrArray) names =
+        lvp_key_file_list(lvp_options_get_string(core, "config"), DEFAULT_FILE);
+    GPtrArray *files = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_key_file_free);
+    for (guint i = 0; i < names->len; i++) {
+        LvpKeyFile *file = lvp_key_file_read(g_ptr_array_index(names, i), diagnostics);
+        if (file)
+            g_ptr_array_add(files, file);
+    }
+    return files;
+}
+
+static void
+apply_key_files(const GPtrArray *files,
+                const char *group,
+                const LvpOptionRow *rows,
+                LvpOptions *options,
+                LvpDiagnostics *diagnostics)
+{
+    for (guint i = 0; i < files->len; i++)
+        lvp_key_file_apply(g_ptr_array_index(files, i), group, rows, options, diagnostics);
+}
+
+/* The first pass: the core's options and, from them, the sources. Sets *RET_FILES in any case. */
 static LvpConfig *
-read_core(const char *const *arguments, LvpDiagnostics *diagnostics, GError **error)
+read_core(const char *const *arguments,
+          LvpDiagnostics *diagnostics,
+          GPtrArray **ret_files,
+          GError **error)
 {
     g_autoptr(LvpConfig) self = g_new0(LvpConfig, 1);
     self->core = lvp_options_new(CORE_ROWS);
     self->sources = g_ptr_array_new_with_free_func(free_configured_source);
+    *ret_files = NULL;
     g_autoptr(GArray) flags = g_array_new(FALSE, FALSE, sizeof(Flag));
     g_array_set_clear_func(flags, clear_flag);
     if (!parse_flags(self, arguments, FALSE, flags, error) ||
-        !apply_flags(self->core, CORE_ROWS, "", flags, error))
+        !apply_flags(self->core, CORE_ROWS, "", flags, error)) /* --config, for what follows */
         return NULL;
-    g_autoptr(GPtrArray) files = list_files(self->core);
-    for (guint i = 0; i < files->len; i++)
-        apply_file(self->core, NULL, g_ptr_array_index(files, i), diagnostics);
+    *ret_files = read_key_files(self->core, diagnostics);
+    apply_key_files(*ret_files, CORE_GROUP, CORE_ROWS, self->core, diagnostics);
     if (!apply_flags(self->core, CORE_ROWS, "", flags, error))
         return NULL;
     self->source_dirs = lvp_config_dup_list(lvp_config_get_string(self, "source-dir"), ":");
-    if (!load_sources(self, error))
-        return NULL;
-    return g_steal_pointer(&self);
+    return load_sources(self, error) ? g_steal_pointer(&self) : NULL;
 }
 
 LvpConfig *
 lvp_config_read(const char *const *arguments, LvpDiagnostics *diagnostics, GError **error)
 {
-    g_autoptr(LvpConfig) self = read_core(arguments, diagnostics, error);
+    g_autoptr(GPtrArray) files = NULL;
+    g_autoptr(LvpConfig) self = read_core(arguments, diagnostics, &files, error);
     if (!self)
         return NULL;
     g_autoptr(GArray) flags = g_array_new(FALSE, FALSE, sizeof(Flag));
     g_array_set_clear_func(flags, clear_flag);
     if (!parse_flags(self, arguments, TRUE, flags, error))
         return NULL;
-    g_autoptr(GPtrArray) files = list_files(self->core);
-    for (guint i = 0; i < files->len; i++)
-        apply_file(self->core, self->sources, g_ptr_array_index(files, i), diagnostics);
     for (guint i = 0; i < self->sources->len; i++) {
         LvpConfiguredSource *source = g_ptr_array_index(self->sources, i);
         const LvpSourceTable *table = source->module->table;
+        apply_key_files(files, table->name, table->options, source->options, diagnostics);
         if (!apply_flags(source->options, table->options, SOURCE_PREFIX, flags, error))
             return NULL;
         if (table->validate)
@@ -471,7 +383,8 @@ char *
 lvp_config_get_help(const char *const *arguments)
 {
     g_autoptr(LvpDiagnostics) ignored = lvp_diagnostics_new();
-    g_autoptr(LvpConfig) config = read_core(arguments, ignored, NULL);
+    g_autoptr(GPtrArray) files = NULL;
+    g_autoptr(LvpConfig) config = read_core(arguments, ignored, &files, NULL);
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     Collector collector = {0};
     g_autoptr(GOptionContext) context =

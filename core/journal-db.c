@@ -125,13 +125,16 @@ request_to_text(const LvpRequest *request)
     return g_variant_print(value, FALSE);
 }
 
-/* Each: source, resource, node, amount. */
+/* Each: source, resource, node, amount. A holding without amounts has one without resource, which
+ * keeps its place in the order of the sources. */
 static char *
 amounts_to_text(const LvpMachine *machine)
 {
     g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a(ssix)"));
     for (guint i = 0; i < machine->holdings->len; i++) {
         const LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
+        if (holding->amounts->len == 0)
+            g_variant_builder_add(&builder, "(ssix)", holding->source, "", 0, (gint64)0);
         for (guint k = 0; k < holding->amounts->len; k++) {
             const LvpHeldAmount *held = &g_array_index(holding->amounts, LvpHeldAmount, k);
             g_variant_builder_add(&builder, "(ssix)", holding->source, held->resource, held->node,

@@ -48,6 +48,18 @@ set_damaged(const Reader *self, const char *what, const char *name, GError **err
     return FALSE;
 }
 
+/* Ends a reading whose last step gave RESULT: one that broke off has rows that were not seen. */
+static gboolean
+end_read(const Reader *self, sqlite3_stmt *row, gboolean ok, int result, GError **error)
+{
+    if (ok && result != SQLITE_DONE) {
+        set_read_error(self, error);
+        ok = FALSE;
+    }
+    sqlite3_finalize(row);
+    return ok;
+}
+
 static const char *
 column_text(sqlite3_stmt *row, int column)
 {
@@ -94,9 +106,11 @@ read_machine_values(LvpMachine *machine, sqlite3_stmt *row)
     }
     g_variant_iter_init(&iter, amounts);
     while (g_variant_iter_next(&iter, "(&s&six)", &source, &resource, &node, &amount)) {
+        LvpHolding *holding = get_holding(machine, source);
         if (amount < 0)
             return FALSE;
-        lvp_holding_add_amount(get_holding(machine, source), resource, node, amount);
+        if (resource[0] != '\0')
+            lvp_holding_add_amount(holding, resource, node, amount);
     }
     g_variant_unref(machine->labels);
     machine->labels = g_steal_pointer(&labels);
@@ -138,7 +152,8 @@ load_units(const Reader *self, GHashTable *by_uuid, GError **error)
     if (!row)
         return FALSE;
     gboolean ok = TRUE;
-    while (ok && sqlite3_step(row) == SQLITE_ROW) {
+    int result = SQLITE_DONE;
+    while (ok && (result = sqlite3_step(row)) == SQLITE_ROW) {
         LvpMachine *machine = g_hash_table_lookup(by_uuid, column_text(row, 2));
         if (machine)
             lvp_holding_add_unit(get_holding(machine, column_text(row, 0)), column_text(row, 3),
@@ -147,8 +162,7 @@ load_units(const Reader *self, GHashTable *by_uuid, GError **error)
         else
             ok = set_damaged(self, "the machine", column_text(row, 1), error);
     }
-    sqlite3_finalize(row);
-    return ok;
+    return end_read(self, row, ok, result, error);
 }
 
 static gboolean
@@ -158,17 +172,17 @@ load_records(const Reader *self, GHashTable *by_uuid, GError **error)
     if (!row)
         return FALSE;
     gboolean ok = TRUE;
-    while (ok && sqlite3_step(row) == SQLITE_ROW) {
+    int result = SQLITE_DONE;
+    while (ok && (result = sqlite3_step(row)) == SQLITE_ROW) {
         LvpMachine *machine = g_hash_table_lookup(by_uuid, column_text(row, 0));
-        GVariant *record =
+        g_autoptr(GVariant) record =
             unwrap_record(sqlite3_column_blob(row, 2), (gsize)sqlite3_column_bytes(row, 2));
         if (machine && record)
-            get_holding(machine, column_text(row, 1))->record = record;
+            get_holding(machine, column_text(row, 1))->record = g_steal_pointer(&record);
         else
             ok = set_damaged(self, "the record", column_text(row, 0), error);
     }
-    sqlite3_finalize(row);
-    return ok;
+    return end_read(self, row, ok, result, error);
 }
 
 GPtrArray *
@@ -187,7 +201,7 @@ lvp_journal_rows_load_machines(sqlite3 *handle, const char *path, GError **error
         g_ptr_array_new_with_free_func((GDestroyNotify)lvp_machine_unref);
     g_autoptr(GHashTable) by_uuid = g_hash_table_new(g_str_hash, g_str_equal);
     gboolean ok = TRUE;
-    int result;
+    int result = SQLITE_DONE;
     while (ok && (result = sqlite3_step(row)) == SQLITE_ROW) {
         LvpMachine *machine = read_machine(row);
         if (!machine) {
@@ -197,12 +211,8 @@ lvp_journal_rows_load_machines(sqlite3 *handle, const char *path, GError **error
         g_ptr_array_add(machines, machine);
         g_hash_table_insert(by_uuid, machine->uuid, machine);
     }
-    if (ok && result != SQLITE_DONE) {
-        set_read_error(self, error);
-        ok = FALSE;
-    }
-    sqlite3_finalize(row);
-    if (!ok || !load_units(self, by_uuid, error) || !load_records(self, by_uuid, error))
+    if (!end_read(self, row, ok, result, error) || !load_units(self, by_uuid, error) ||
+        !load_records(self, by_uuid, error))
         return NULL;
     return g_steal_pointer(&machines);
 }
@@ -217,20 +227,21 @@ lvp_journal_rows_load_marks(sqlite3 *handle, const char *path, GError **error)
     if (!row)
         return NULL;
     g_autoptr(GPtrArray) marks = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_unit_mark_free);
-    int result;
-    while ((result = sqlite3_step(row)) == SQLITE_ROW) {
+    gboolean ok = TRUE;
+    int result = SQLITE_DONE;
+    while (ok && (result = sqlite3_step(row)) == SQLITE_ROW) {
         LvpUnitMark *mark = lvp_unit_mark_new(column_text(row, 0), column_text(row, 1));
         g_ptr_array_add(marks, mark);
         mark->cordoned = sqlite3_column_int(row, 2) != 0;
         mark->quarantine = g_strdup(column_text(row, 3));
         mark->resource = g_strdup(column_text(row, 4));
         mark->identity = g_strdup(column_text(row, 5));
-        if (sqlite3_column_bytes(row, 6) > 0)
-            mark->record =
-                unwrap_record(sqlite3_column_blob(row, 6), (gsize)sqlite3_column_bytes(row, 6));
+        if (sqlite3_column_bytes(row, 6) == 0)
+            continue;
+        mark->record =
+            unwrap_record(sqlite3_column_blob(row, 6), (gsize)sqlite3_column_bytes(row, 6));
+        if (!mark->record)
+            ok = set_damaged(self, "the record", mark->unit_id, error);
     }
-    if (result != SQLITE_DONE)
-        set_read_error(self, error);
-    sqlite3_finalize(row);
-    return result == SQLITE_DONE ? g_steal_pointer(&marks) : NULL;
+    return end_read(self, row, ok, result, error) ? g_steal_pointer(&marks) : NULL;
 }

@@ -26,7 +26,8 @@ LvpUnitMark *lvp_unit_mark_new(const char *source, const char *unit_id);
 LvpUnitMark *lvp_unit_mark_copy(const LvpUnitMark *self);
 void lvp_unit_mark_free(LvpUnitMark *self);
 
-/* Opens or makes FOLDER/state.db. LVP_ERROR_HOST: not writable, damaged, or of a later version. */
+/* Opens or makes FOLDER/state.db. LVP_ERROR_HOST: not writable or damaged; LVP_ERROR_NOT_SUPPORTED:
+ * of a later version. */
 LvpJournal *lvp_journal_open(const char *folder, GError **error);
 /* Writes what is queued, then closes. Accepts NULL. */
 void lvp_journal_close(LvpJournal *self);

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "key-file.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#define MAX_BYTES (1 << 20)
+
+struct LvpKeyFile {
+    char *name;
+    char *text; /* to find the lines of keys */
+    GKeyFile *keys;
+};
+
+/* The line of KEY in GROUP, or 0; GKeyFile does not tell. */
+static guint
+find_line(const char *text, const char *group, const char *key)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autofree char *header = g_strdup_printf("[%s]", group);
+    gboolean inside = FALSE;
+    for (guint i = 0; lines[i]; i++) {
+        char *line = g_strstrip(lines[i]);
+        if (line[0] == '[')
+            inside = strcmp(line, header) == 0;
+        else if (inside && g_str_has_prefix(line, key) && line[strlen(key)] &&
+                 strchr("= \t", line[strlen(key)]))
+            return i + 1;
+    }
+    return 0;
+}
+
+/* The first line that is neither empty, comment, group nor pair, or 1. */
+static guint
+find_bad_line(const char *text)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    gboolean in_group = FALSE;
+    for (guint i = 0; lines[i]; i++) {
+        const char *line = g_strstrip(lines[i]);
+        if (line[0] == '\0' || line[0] == '#')
+            continue;
+        if (line[0] == '[' && g_str_has_suffix(line, "]"))
+            in_group = TRUE;
+        else if (!in_group || !strchr(line, '='))
+            return i + 1;
+    }
+    return 1;
+}
+
+/* NULL after a diagnostic. A FIFO or device would never end. */
+static char *
+read_text(const char *name, LvpDiagnostics *diagnostics)
+{
+    struct stat status = {0};
+    g_autoptr(GError) error = NULL;
+    char *text = NULL;
+    if (stat(name, &status) == 0 && !S_ISREG(status.st_mode))
+        lvp_diagnostics_add(diagnostics, name, 0, 0, "is no file");
+    else if (status.st_size > MAX_BYTES)
+        lvp_diagnostics_add(diagnostics, name, 0, 0, "larger than 1 MiB");
+    else if (!g_file_get_contents(name, &text, NULL, &error))
+        lvp_diagnostics_add(diagnostics, name, 0, 0, "%s", error->message);
+    return text;
+}
+
+LvpKeyFile *
+lvp_key_file_read(const char *name, LvpDiagnostics *diagnostics)
+{
+    g_autoptr(LvpKeyFile) self = g_new0(LvpKeyFile, 1);
+    self->name = g_strdup(name);
+    self->keys = g_key_file_new();
+    self->text = read_text(name, diagnostics);
+    g_autoptr(GError) error = NULL;
+    if (!self->text)
+        return NULL;
+    if (g_key_file_load_from_data(self->keys, self->text, (gsize)-1, G_KEY_FILE_NONE, &error))
+        return g_steal_pointer(&self);
+    lvp_diagnostics_add(diagnostics, name, find_bad_line(self->text), 1, "%s", error->message);
+    return NULL;
+}
+
+void
+lvp_key_file_free(LvpKeyFile *self)
+{
+    if (!self)
+        return;
+    g_free(self->name);
+    g_free(self->text);
+    g_key_file_unref(self->keys);
+    g_free(self);
+}
+
+static void
+report_unknown(const LvpKeyFile *self,
+               const char *group,
+               const char *key,
+               const LvpOptionRow *rows,
+               LvpDiagnostics *diagnostics)
+{
+    g_autoptr(GString) known = g_string_new(NULL);
+    for (const LvpOptionRow *row = rows; row && row->name; row++)
+        g_string_append_printf(known, "%s%s", known->len ? ", " : "", row->name);
+    lvp_diagnostics_add(diagnostics, self->name, find_line(self->text, group, key), 1,
+                        "unknown key '%s' in [%s]; known there: %s", key, group,
+                        known->len ? known->str : "none");
+}
+
+void
+lvp_key_file_apply(const LvpKeyFile *self,
+                   const char *group,
+                   const LvpOptionRow *rows,
+                   LvpOptions *options,
+                   LvpDiagnostics *diagnostics)
+{
+    g_auto(GStrv) names = g_key_file_get_keys(self->keys, group, NULL, NULL);
+    for (guint i = 0; names && names[i]; i++) {
+        guint line = find_line(self->text, group, names[i]);
+        g_autofree char *value = g_key_file_get_string(self->keys, group, names[i], NULL);
+        g_autoptr(GError) error = NULL;
+        if (!lvp_options_find_row(rows, names[i]))
+            report_unknown(self, group, names[i], rows, diagnostics);
+        else if (!value)
+            lvp_diagnostics_add(diagnostics, self->name, line, 1, "%s has no valid text", names[i]);
+        else if (!lvp_options_set(options, names[i], value, &error))
+            lvp_diagnostics_add(diagnostics, self->name, line, 1, "%s", error->message);
+    }
+}
+
+static int
+compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+GPtrArray *
+lvp_key_file_list(const char *named, const char *default_file)
+{
+    const char *file = named ? named : default_file;
+    GPtrArray *files = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *parent = g_path_get_dirname(file);
+    g_autofree char *folder = g_build_filename(parent, "conf.d", NULL);
+    g_autoptr(GDir) entries = g_dir_open(folder, 0, NULL);
+    const char *name;
+    while (entries && (name = g_dir_read_name(entries)) != NULL)
+        if (g_str_has_suffix(name, ".conf") && name[0] != '.')
+            g_ptr_array_add(files, g_build_filename(folder, name, NULL));
+    g_ptr_array_sort(files, compare_names);
+    if (named || g_file_test(file, G_FILE_TEST_EXISTS))
+        g_ptr_array_insert(files, 0, g_strdup(file));
+    return files;
+}
