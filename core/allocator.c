@@ -363,12 +363,27 @@ lvp_allocator_fail(LvpAllocator *self, LvpMachine *machine, const GError *why, g
     g_mutex_unlock(&self->mutex);
 }
 
+/* A new mark replaces the unit's old one, but who cordoned it still wants it so. */
+static void
+keep_cordons(LvpAllocator *self, const GPtrArray *marks)
+{
+    g_mutex_lock(&self->mutex);
+    for (guint i = 0; marks && i < marks->len; i++) {
+        LvpUnitMark *mark = g_ptr_array_index(marks, i);
+        g_autofree char *key = lvp_allocator_make_mark_key(mark->source, mark->unit_id);
+        const LvpUnitMark *old = g_hash_table_lookup(self->marks, key);
+        mark->cordoned = old && old->cordoned;
+    }
+    g_mutex_unlock(&self->mutex);
+}
+
 gboolean
 lvp_allocator_remove(LvpAllocator *self,
                      LvpMachine *machine,
                      const GPtrArray *marks,
                      GError **error)
 {
+    keep_cordons(self, marks);
     if (!lvp_journal_remove(self->journal, machine, marks, error))
         return FALSE;
     g_mutex_lock(&self->mutex);

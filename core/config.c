@@ -11,6 +11,8 @@
 #define DEFAULT_FILE LVP_CONFIG_DIR "/libvirt-provider.conf"
 #define SOURCE_PREFIX "resource-manager-"
 
+/* The first is of the command line only: a file that names another would not be read. */
+#define FILE_ROWS (CORE_ROWS + 1)
 static const LvpOptionRow CORE_ROWS[] = {
     {"config", LVP_OPTION_FILE, NULL, "key file with any of these (default: " DEFAULT_FILE ")"},
     {"resource-manager-sources", LVP_OPTION_STRING, "cpu,memory,pci",
@@ -346,7 +348,7 @@ read_core(const char *const *arguments,
         !apply_flags(self->core, CORE_ROWS, "", flags, error)) /* --config, for what follows */
         return NULL;
     *ret_files = read_key_files(self->core, diagnostics);
-    apply_key_files(*ret_files, CORE_GROUP, CORE_ROWS, self->core, diagnostics);
+    apply_key_files(*ret_files, CORE_GROUP, FILE_ROWS, self->core, diagnostics);
     if (!apply_flags(self->core, CORE_ROWS, "", flags, error))
         return NULL;
     self->source_dirs = lvp_config_dup_list(lvp_config_get_string(self, "source-dir"), ":");

@@ -163,6 +163,14 @@ has_verdict(const LvpOutcome *outcome, const char *unit_id)
     return FALSE;
 }
 
+static void
+demand_verdict(LvpOutcome *outcome, const char *unit_id)
+{
+    if (!has_verdict(outcome, unit_id))
+        lvp_outcome_add(outcome, unit_id, LVP_VERDICT_FAILED,
+                        "the source did not say what became of it");
+}
+
 LvpOutcome *
 lvp_source_rollback(LvpSource *self, const LvpHolding *holding)
 {
@@ -170,12 +178,8 @@ lvp_source_rollback(LvpSource *self, const LvpHolding *holding)
         return lvp_outcome_new();
     LvpOutcome *outcome = lvp_outcome_new();
     self->table->rollback(self->instance, holding->record, NULL, outcome, NULL);
-    for (guint i = 0; i < holding->units->len; i++) {
-        const char *id = lvp_holding_get_unit_id(holding, i);
-        if (!has_verdict(outcome, id))
-            lvp_outcome_add(outcome, id, LVP_VERDICT_FAILED,
-                            "the source did not say what became of it");
-    }
+    for (guint i = 0; i < holding->units->len; i++)
+        demand_verdict(outcome, lvp_holding_get_unit_id(holding, i));
     return outcome;
 }
 
@@ -185,6 +189,7 @@ lvp_source_rollback_unit(LvpSource *self, GVariant *record, const char *unit_id)
     LvpOutcome *outcome = lvp_outcome_new();
     if (self->table->rollback)
         self->table->rollback(self->instance, record, unit_id, outcome, NULL);
+    demand_verdict(outcome, unit_id);
     return outcome;
 }
 

@@ -41,7 +41,7 @@ gboolean lvp_source_prepare(LvpSource *self, LvpHolding *holding, GError **error
 gboolean lvp_source_commit(LvpSource *self, const LvpHolding *holding, GError **error);
 /* Never NULL. A unit of the holding without a verdict counts as failed. */
 LvpOutcome *lvp_source_rollback(LvpSource *self, const LvpHolding *holding);
-/* Of one unit of a record whose holding is gone. */
+/* The same of one unit of a record whose holding is gone. */
 LvpOutcome *lvp_source_rollback_unit(LvpSource *self, GVariant *record, const char *unit_id);
 /* Never NULL; empty for a source without effects. */
 LvpOutcome *lvp_source_restore(LvpSource *self, const LvpHolding *holding);
