@@ -13,8 +13,12 @@
 
 /* The first is of the command line only: a file that names another would not be read. */
 #define FILE_ROWS (CORE_ROWS + 1)
+/* The first two are of the command line only, all others can stand in a key file, too. */
+#define N_COMMAND_ROWS 2
+
 static const LvpOptionRow CORE_ROWS[] = {
-    {"config", LVP_OPTION_FILE, NULL, "key file with any of these (default: " DEFAULT_FILE ")"},
+    {"check-config", LVP_OPTION_BOOLEAN, "false", "read everything, say all mistakes, and end"},
+    {"config", LVP_OPTION_FILE, NULL, "key file (default: " DEFAULT_FILE ")"},
     {"resource-manager-sources", LVP_OPTION_STRING, "cpu,memory,pci",
      "sources to run, in this order"},
     {"source-dir", LVP_OPTION_STRING, LVP_SOURCE_DIR, "folders with source modules, ':' between"},
@@ -27,7 +31,6 @@ static const LvpOptionRow CORE_ROWS[] = {
      "socket for lpctl; its group may define domains, which is as good as root"},
     {"system-bus", LVP_OPTION_BOOLEAN, "false", "serve on the D-Bus system bus, too"},
     {"log-level", LVP_OPTION_STRING, "info", "error, warning, info or debug"},
-    {"check-config", LVP_OPTION_BOOLEAN, "false", "read everything, say all mistakes, and end"},
     {NULL},
 };
 
@@ -132,7 +135,7 @@ make_parser(const GPtrArray *sources, GPtrArray *names, Collector *collector)
     GOptionContext *context = g_option_context_new("- host resource manager for libvirt");
     g_option_context_set_description(
         context,
-        "Any flag can stand in the key file without its dashes: the core's in group\n"
+        "Any other flag can stand in the key file without its dashes: the core's in group\n"
         "[" CORE_GROUP "], a source's without --" SOURCE_PREFIX " in a group of its name.\n\n"
         "Try: libvirt-provider --check-config; lpctl --help; man libvirt-provider\n");
     GArray *entries = g_array_new(TRUE, TRUE, sizeof(GOptionEntry));
@@ -378,7 +381,7 @@ lvp_config_read(const char *const *arguments, LvpDiagnostics *diagnostics, GErro
     if (lvp_options_get_integer(self->core, "resource-manager-vm-limit") < 0)
         lvp_diagnostics_add(diagnostics, NULL, 0, 0,
                             "--resource-manager-vm-limit must not be negative");
-    return lvp_diagnostics_get_count(diagnostics) == 0 ? g_steal_pointer(&self) : NULL;
+    return g_steal_pointer(&self);
 }
 
 char *

@@ -20,8 +20,8 @@ typedef struct {
 } LvpConfig;
 
 /* Reads ARGUMENTS (argv[0] first, NULL-ended, not changed) and the files that they name. All
- * mistakes of the files go to DIAGNOSTICS; NULL with ERROR where the flags are wrong or a source
- * cannot be loaded, NULL without where only DIAGNOSTICS has something. */
+ * mistakes of the files go to DIAGNOSTICS; with any the result is not to be used but to look for
+ * more of them. NULL with ERROR where the flags are wrong or a source cannot be loaded. */
 LvpConfig *
 lvp_config_read(const char *const *arguments, LvpDiagnostics *diagnostics, GError **error);
 void lvp_config_free(LvpConfig *self);

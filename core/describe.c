@@ -172,9 +172,9 @@ lvp_explain_device(const LvpWorld *world, const char *id)
         return NULL;
     g_autofree char *why = lvp_planner_explain_unit(unit);
     g_autoptr(GString) text = g_string_new(NULL);
-    g_string_append_printf(text, "%s is %s of resource %s, from source %s.\n", id, get_state(unit),
+    g_string_append_printf(text, "%s is of resource %s, from source %s; its state is %s.\n", id,
                            lvp_resource_get_name(unit->resource),
-                           lvp_resource_get_source(unit->resource));
+                           lvp_resource_get_source(unit->resource), get_state(unit));
     if (why)
         g_string_append_printf(text, "It is not offered: it %s.\n", why);
     else

@@ -238,6 +238,16 @@ carry_out_stop(const LvpMachineJobs *jobs,
                const LvpProgress *progress,
                GError **error)
 {
+    LvpDomainState state;
+    if (!lvp_hypervisor_get_state(jobs->hypervisor, machine->uuid, &state, error))
+        return FALSE;
+    if (state == LVP_DOMAIN_ABSENT) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT,
+                    "machine %s has no domain any more: there is nothing to stop; start it, or "
+                    "delete it",
+                    machine->name);
+        return FALSE;
+    }
     if (force) {
         lvp_step_say(progress, "ending the domain");
         if (!lvp_hypervisor_destroy(jobs->hypervisor, machine->uuid, error))

@@ -127,8 +127,8 @@ lvp_device_release(const LvpMachineJobs *jobs, const char *unit_id, gboolean for
     const LvpOutcomeRow *failed = outcome ? lvp_outcome_find_failure(outcome, unit_id) : NULL;
     if (failed && !force) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
-                    "device %s could still not be put back: %s (--force makes it free as it is)",
-                    unit_id, failed->reason);
+                    "it could still not be put back: %s (--force makes it free as it is)",
+                    failed->reason);
         return FALSE;
     }
     return lvp_allocator_clear_quarantine(jobs->allocator, unit_id, error);

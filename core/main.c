@@ -171,11 +171,8 @@ reload(gpointer data, GError **error)
     g_autoptr(LvpDiagnostics) diagnostics = lvp_diagnostics_new();
     g_autoptr(LvpConfig) config =
         lvp_config_read((const char *const *)self->arguments, diagnostics, error);
-    if (!config) {
-        if (lvp_diagnostics_get_count(diagnostics) > 0)
-            lvp_diagnostics_check(diagnostics, error);
+    if (!config || !lvp_diagnostics_check(diagnostics, error))
         return FALSE;
-    }
     if (!check_fixed(self->config, config, error) || !install_world(self, config, error))
         return FALSE;
     g_message("configuration is reloaded");
@@ -315,7 +312,7 @@ static gboolean
 has_flag(char **arguments, const char *flag, const char *letter)
 {
     for (guint i = 1; arguments[i] && strcmp(arguments[i], "--") != 0; i++)
-        if (strcmp(arguments[i], flag) == 0 || strcmp(arguments[i], letter) == 0)
+        if (g_str_has_prefix(arguments[i], flag) || strcmp(arguments[i], letter) == 0)
             return TRUE;
     return FALSE;
 }

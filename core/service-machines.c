@@ -148,8 +148,17 @@ run_create(gpointer data, const LvpProgress *progress, GVariant **ret_result, GE
     g_auto(Creation) creation = {0};
     if (!read_creation(values, &creation, error))
         return FALSE;
-    g_autoptr(LvpMachine) machine = lvp_machine_create(job->jobs, &creation.spec, progress, error);
+    GError *problem = NULL;
+    g_autoptr(LvpMachine) machine =
+        lvp_machine_create(job->jobs, &creation.spec, progress, &problem);
     look_again(job);
+    /* What the host has let go of since the last look is free now. */
+    if (g_error_matches(problem, LVP_ERROR, LVP_ERROR_NO_CAPACITY)) {
+        g_clear_error(&problem);
+        machine = lvp_machine_create(job->jobs, &creation.spec, progress, &problem);
+    }
+    if (problem)
+        g_propagate_error(error, problem);
     if (!machine)
         return FALSE;
     MachineRow reading = {machine->uuid, NULL};

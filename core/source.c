@@ -87,6 +87,9 @@ name_failure(const LvpSource *self, const char *verb, GError **error)
 {
     if (error && !*error)
         g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE, "%s failed without a reason", verb);
+    /* "Not found" is for what the caller has named; here it is something of the host. */
+    if (error && g_error_matches(*error, LVP_ERROR, LVP_ERROR_NOT_FOUND))
+        (*error)->code = LVP_ERROR_HOST;
     g_prefix_error(error, "source %s: ", self->table->name);
     return FALSE;
 }

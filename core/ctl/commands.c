@@ -317,8 +317,10 @@ render_machine(LvpCtl *ctl, GVariant *spec, GError **error)
 gboolean
 lvp_ctl_create_machine(LvpCtl *ctl, GError **error)
 {
-    GVariant *spec = make_spec(ctl, error);
-    gboolean ok = FALSE;
+    /* A wrong format or column is to be said before there is a machine. */
+    gboolean ok = ctl->options->dry_run || lvp_output_check(&ctl->output, &LVP_MACHINE_ROWS, error);
+    GVariant *spec = ok ? make_spec(ctl, error) : NULL;
+    ok = FALSE;
     if (spec && ctl->options->dry_run) {
         ok = render_machine(ctl, spec, error);
     } else if (spec) {
@@ -374,7 +376,10 @@ stop_one(LvpCtl *ctl, const char *name, GError **error)
     if (ctl->options->wait_s > 0)
         g_variant_builder_add(&options, "{sv}", "timeoutSeconds",
                               g_variant_new_uint32((guint)ctl->options->wait_s));
-    return run_job(ctl, "StopMachine", g_variant_new("(sa{sv})", name, &options), error);
+    /* The daemon keeps the time: it knows whether the guest has stopped. */
+    g_autoptr(GVariant) result = lvp_client_run_job(
+        ctl->client, "StopMachine", g_variant_new("(sa{sv})", name, &options), 0, error);
+    return result != NULL;
 }
 
 gboolean
@@ -443,8 +448,9 @@ lvp_ctl_check_pci_devices(LvpCtl *ctl, GError **error)
     if (lvp_diagnostics_get_count(diagnostics) > 0) {
         g_autofree char *text = lvp_diagnostics_to_text(diagnostics);
         fprintf(stderr, "%s\n", text);
-        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "%s: %u mistakes",
-                    ctl->arguments[0], lvp_diagnostics_get_count(diagnostics));
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "%s: %u mistake%s",
+                    ctl->arguments[0], lvp_diagnostics_get_count(diagnostics),
+                    lvp_diagnostics_get_count(diagnostics) == 1 ? "" : "s");
         return FALSE;
     }
     return TRUE;

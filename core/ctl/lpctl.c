@@ -120,11 +120,22 @@ make_options(LvpCtlOptions *options, gboolean *help, gboolean *version)
 
 /* ---- help ---- */
 
+/* "machine create NAME"; without ARGUMENTS "machine create". g_free(). */
+static char *
+make_command(const LvpCtlVerb *verb, gboolean arguments)
+{
+    g_autoptr(GString) text = g_string_new(verb->noun);
+    if (verb->verb)
+        g_string_append_printf(text, " %s", verb->verb);
+    if (arguments && verb->arguments[0])
+        g_string_append_printf(text, " %s", verb->arguments);
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
 static void
 print_verb_line(const LvpCtlVerb *verb)
 {
-    g_autofree char *command = g_strdup_printf("%s%s%s %s", verb->noun, verb->verb ? " " : "",
-                                               verb->verb ? verb->verb : "", verb->arguments);
+    g_autofree char *command = make_command(verb, TRUE);
     printf("  %-26s %s\n", command, verb->help);
 }
 
@@ -133,8 +144,8 @@ print_help(const GArray *all_options, const LvpCtlVerb *only, const char *noun)
 {
     guint sets = only ? only->option_sets : ~0U;
     if (only) {
-        printf("Usage: lpctl %s %s %s [OPTION...]\n\n%s.\n", only->noun,
-               only->verb ? only->verb : "", only->arguments, only->help);
+        g_autofree char *command = make_command(only, TRUE);
+        printf("Usage: lpctl %s [OPTION...]\n\n%s.\n", command, only->help);
     } else {
         printf("Usage: lpctl [OPTION...] NOUN VERB [ARGUMENT...]\n\n"
                "Asks libvirt-provider, the host resource manager for libvirt.\n\nCommands:\n");
@@ -163,6 +174,15 @@ print_help(const GArray *all_options, const LvpCtlVerb *only, const char *noun)
 
 /* ---- the command ---- */
 
+static gboolean
+is_noun(const char *word)
+{
+    for (const LvpCtlVerb *verb = LVP_CTL_VERBS; verb->noun; verb++)
+        if (strcmp(verb->noun, word) == 0)
+            return TRUE;
+    return FALSE;
+}
+
 /* The verb of ARGUMENTS; *RET_USED says how many words name it. */
 static const LvpCtlVerb *
 find_verb(char **arguments, guint *ret_used, GError **error)
@@ -181,8 +201,8 @@ find_verb(char **arguments, guint *ret_used, GError **error)
     if (!noun)
         g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "no command; see lpctl --help");
     else if (known->len > 0)
-        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
-                    "%s %s: no such verb; there are: %s", noun, word ? word : "", known->str);
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "%s '%s': %s; there are: %s", noun,
+                    word ? word : "", word ? "no such verb" : "the verb is missing", known->str);
     else
         g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
                     "no command '%s'; see lpctl --help", noun);
@@ -194,16 +214,17 @@ check_usage(const LvpCtlVerb *verb, char **arguments, const GArray *all_options,
 {
     int count = (int)g_strv_length(arguments);
     if (count < verb->min_arguments || count > verb->max_arguments) {
-        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "usage: lpctl %s %s %s",
-                    verb->noun, verb->verb ? verb->verb : "", verb->arguments);
+        g_autofree char *command = make_command(verb, TRUE);
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "usage: lpctl %s", command);
         return FALSE;
     }
     for (guint i = 0; i < all_options->len; i++) {
         const CtlOption *option = &g_array_index(all_options, CtlOption, i);
         if (option->set == 0 || (option->set & verb->option_sets) || !is_given(&option->entry))
             continue;
-        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "--%s is no option of %s %s",
-                    option->entry.long_name, verb->noun, verb->verb ? verb->verb : "");
+        g_autofree char *command = make_command(verb, FALSE);
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "--%s is no option of %s",
+                    option->entry.long_name, command);
         return FALSE;
     }
     for (int i = 0; i < count; i++)
@@ -283,7 +304,10 @@ parse_and_run(char ***words, LvpCtlOptions *options, GError **error)
         return TRUE;
     }
     if (help) {
-        print_help(all_options, find_verb(arguments, &used, NULL), arguments[0]);
+        const LvpCtlVerb *only = find_verb(arguments, &used, NULL);
+        if (!only && arguments[0] && !is_noun(arguments[0]))
+            return find_verb(arguments, &used, error) != NULL;
+        print_help(all_options, only, arguments[0]);
         return TRUE;
     }
     const LvpCtlVerb *verb = find_verb(arguments, &used, error);

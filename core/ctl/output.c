@@ -63,7 +63,7 @@ lvp_format_parse(const char *text, LvpFormat *ret_format, GError **error)
         }
     }
     g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
-                "'%s' is no format: table, json, yaml, csv or name", text);
+                "'%s' is no format: table, json, yaml, csv or name (xml: of a dry run)", text);
     return FALSE;
 }
 
@@ -360,6 +360,25 @@ print_names(const LvpRowKind *kind, JsonArray *rows)
         puts(json_object_get_string_member(json_array_get_object_element(rows, i), kind->name_key));
 }
 
+static gboolean
+refuse_xml(GError **error)
+{
+    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                "format xml is of `machine create --dry-run` only");
+    return FALSE;
+}
+
+gboolean
+lvp_output_check(const LvpOutput *self, const LvpRowKind *kind, GError **error)
+{
+    if (self->format == LVP_FORMAT_XML)
+        return refuse_xml(error);
+    g_auto(GStrv) names = self->columns ? g_strsplit(self->columns, ",", -1) : NULL;
+    g_autoptr(JsonArray) no_rows = json_array_new();
+    g_autoptr(GArray) columns = choose_columns(self, kind, names, no_rows, error);
+    return columns != NULL;
+}
+
 gboolean
 lvp_output_rows(const LvpOutput *self, const LvpRowKind *kind, GVariant *rows, GError **error)
 {
@@ -384,9 +403,7 @@ lvp_output_rows(const LvpOutput *self, const LvpRowKind *kind, GVariant *rows, G
     case LVP_FORMAT_XML:
         break;
     }
-    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
-                "format xml is of `machine create --dry-run` only");
-    return FALSE;
+    return refuse_xml(error);
 }
 
 static void

@@ -34,6 +34,9 @@ typedef struct {
 /* Reads "table", "json" and so on. LVP_ERROR_INVALID_REQUEST. */
 gboolean lvp_format_parse(const char *text, LvpFormat *ret_format, GError **error);
 
+/* Whether rows of KIND can be printed so. LVP_ERROR_INVALID_REQUEST. */
+gboolean lvp_output_check(const LvpOutput *self, const LvpRowKind *kind, GError **error);
+
 /* Prints ROWS (aa{sv}) on stdout. LVP_ERROR_INVALID_REQUEST for an unknown column. */
 gboolean
 lvp_output_rows(const LvpOutput *self, const LvpRowKind *kind, GVariant *rows, GError **error);

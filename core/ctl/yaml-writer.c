@@ -2,6 +2,7 @@
 #include "yaml-writer.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static void print_yaml(JsonNode *node, guint depth, gboolean in_list);
 
@@ -17,6 +18,21 @@ is_empty(JsonNode *node)
     if (JSON_NODE_HOLDS_ARRAY(node))
         return json_array_get_length(json_node_get_array(node)) == 0;
     return !JSON_NODE_HOLDS_OBJECT(node) || json_object_get_size(json_node_get_object(node)) == 0;
+}
+
+/* Plain where YAML can read it so; labels may have any key. */
+static void
+print_key(const char *key)
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./-";
+    if (g_ascii_isalpha(key[0]) && strspn(key, plain) == strlen(key)) {
+        printf("%s:", key);
+        return;
+    }
+    g_autoptr(JsonNode) node = json_node_init_string(json_node_alloc(), key);
+    g_autofree char *text = json_to_string(node, FALSE);
+    printf("%s:", text);
 }
 
 static void
@@ -58,8 +74,7 @@ print_yaml(JsonNode *node, guint depth, gboolean in_list)
     for (gboolean first = TRUE; json_object_iter_next_ordered(&iter, &key, &value); first = FALSE) {
         if (!first || !in_list)
             indent(depth);
-        /* Names of resources have dots and slashes, never quotes or colons. */
-        printf("%s:", key);
+        print_key(key);
         print_yaml_value(value, depth + 1);
     }
 }
