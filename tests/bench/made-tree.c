@@ -9,7 +9,7 @@
 
 typedef struct {
     const char *vendor, *device, *class_code;
-    const char *driver; /* NULL: none */
+    const char *driver;     /* NULL: none */
     gboolean with_previous; /* in one IOMMU group with the function before it */
 } Kind;
 
@@ -50,8 +50,8 @@ static const char DEVICES_FILE[] = "vendors:\n"
                                    "    devices:\n"
                                    "      - {id: \"0xa80a\", name: pm9a3, type: disk}\n";
 
-static void G_GNUC_PRINTF(4, 5) write_file(
-    LvpScratch *tree, const char *folder, const char *name, const char *format, ...)
+static void G_GNUC_PRINTF(4, 5)
+    write_file(LvpScratch *tree, const char *folder, const char *name, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -125,8 +125,8 @@ add_device(LvpScratch *tree, guint index, gboolean is_disk)
     guint domain = index / PER_DOMAIN, port = index % PER_DOMAIN / PER_PORT;
     g_autofree char *root_port = g_strdup_printf("sys/devices/pci%04x:00/%04x:00:%02x.%x", domain,
                                                  domain, 1 + port / 8, port % 8);
-    g_autofree char *folder = g_strdup_printf("%s/%04x:%02x:%02x.0", root_port, domain, 1 + port,
-                                              index % PER_PORT);
+    g_autofree char *folder =
+        g_strdup_printf("%s/%04x:%02x:%02x.0", root_port, domain, 1 + port, index % PER_PORT);
     const Kind *kind = is_disk ? &DISK : &KINDS[index % PER_PORT];
     if (index % PER_PORT == 0)
         add_function(tree, root_port, &ROOT_PORT, 0, port % 2);

@@ -11,8 +11,7 @@ main(int argc, char **argv)
 {
     guint64 n_devices, n_disks = 0;
     if (argc < 2 || !g_ascii_string_to_unsigned(argv[1], 10, 0, 65536, &n_devices, NULL) ||
-        (argc > 2 &&
-         !g_ascii_string_to_unsigned(argv[2], 10, 0, n_devices / 10, &n_disks, NULL))) {
+        (argc > 2 && !g_ascii_string_to_unsigned(argv[2], 10, 0, n_devices / 10, &n_disks, NULL))) {
         fprintf(stderr, "usage: make-tree DEVICES [DISKS]\n");
         return 2;
     }

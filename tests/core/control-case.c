@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control-case.h"
+
+#include "control-server.h"
+#include "ctl/client.h"
+#include "wait-until.h"
+#include "world.h"
+
+#include <criterion/criterion.h>
+#include <glib-unix.h>
+#include <libvirt-provider/error.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- the server's process ---- */
+
+static gboolean
+rescan(gpointer data, GError **error)
+{
+    (void)error;
+    world_install(data);
+    return TRUE;
+}
+
+static gboolean
+refuse_reload(gpointer data, GError **error)
+{
+    (void)data;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "main.conf:1:1: error: wrong");
+    return FALSE;
+}
+
+static gboolean
+quit(gpointer loop)
+{
+    g_main_loop_quit(loop);
+    return G_SOURCE_CONTINUE;
+}
+
+/* The machine named "dies" takes the provider with it. */
+static void
+die_in_commit(gpointer data, ScriptedSource *source, const char *member)
+{
+    (void)source;
+    if (strcmp(member, "commit") == 0 && world_find(data, "dies"))
+        _exit(EXIT_FAILURE);
+}
+
+static int
+serve(const char *socket)
+{
+    World *world = world_new();
+    GMainLoop *loop = g_main_loop_new(NULL, FALSE);
+    LvpServiceCalls calls = {rescan, refuse_reload, world};
+    world_connect(world);
+    world->cards->hook = die_in_commit;
+    world->cards->hook_data = world;
+    LvpJobQueue *queue = lvp_job_queue_new();
+    LvpService *service = lvp_service_new(&world->jobs, queue, "/", &calls);
+    LvpControlServer *server = lvp_control_server_new(service, socket, NULL);
+    if (!server)
+        return EXIT_FAILURE;
+    g_unix_signal_add(SIGTERM, quit, loop);
+    g_main_loop_run(loop);
+    gboolean ended = lvp_job_queue_close(queue, 10000);
+    lvp_control_server_free(server);
+    lvp_service_free(service);
+    lvp_job_queue_free(queue);
+    world_free(world);
+    g_main_loop_unref(loop);
+    return ended ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* ---- the test's ---- */
+
+void
+control_case_init(ControlCase *self)
+{
+    self->scratch = lvp_scratch_new();
+    self->socket = lvp_scratch_get_path(self->scratch, "run/control.sock");
+    self->server = 0;
+    /* What a server leaves that dies goes with our own folder. */
+    g_setenv("TMPDIR", lvp_scratch_get_root(self->scratch), TRUE);
+}
+
+static gboolean
+answers(gpointer socket)
+{
+    g_autoptr(LvpClient) client = lvp_client_new(socket, NULL);
+    return client != NULL;
+}
+
+void
+control_case_start(ControlCase *self)
+{
+    self->server = fork();
+    if (self->server == 0)
+        _exit(serve(self->socket));
+    cr_assert(lvp_wait_until(answers, self->socket), "the server does not answer");
+}
+
+void
+control_case_stop(ControlCase *self)
+{
+    int status = 0;
+    kill(self->server, SIGTERM);
+    waitpid(self->server, &status, 0);
+    self->server = 0;
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS, "status %d", status);
+}
+
+void
+control_case_clear(ControlCase *self)
+{
+    if (self->server)
+        control_case_stop(self);
+    g_free(self->socket);
+    lvp_scratch_free(self->scratch);
+}

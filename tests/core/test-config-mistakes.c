@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What --check-config has to say. */
+#include "assert-error.h"
+#include "config-case.h"
+
+#include <string.h>
+
+TestSuite(config, .init = config_case_set_up, .fini = config_case_tear_down);
+
+/* The flags give an error with PART. */
+static void
+assert_error_of(const char *first, const char *second, const char *part)
+{
+    g_auto(Outcome) outcome = config_case_read(first, second);
+    cr_assert_null(outcome.config);
+    assert_contains(outcome.error, part);
+}
+
+/* main.conf gives exactly these mistakes. */
+static void
+assert_mistakes(const char *text, const char *expected)
+{
+    config_case_write("main.conf", text);
+    g_auto(Outcome) outcome = config_case_read(NULL, NULL);
+    cr_assert_null(outcome.config);
+    cr_assert_str_eq(outcome.mistakes, expected);
+    cr_assert_str_eq(outcome.error, "");
+}
+
+/* ---- files ---- */
+
+Test(config, unknown_key_of_a_source_is_named_with_line_and_alternatives)
+{
+    assert_mistakes("# comment\n\n[good]\ngood-level=1\ngood-levle=2\n",
+                    "DIR/main.conf:5:1: error: unknown key 'good-levle' in [good]; known there: "
+                    "good-level, good-flag, good-file");
+}
+
+Test(config, unknown_key_of_the_daemon_is_named_with_its_line)
+{
+    config_case_write("main.conf", "[libvirt-provider]\n libvirt-url = x\n");
+    g_auto(Outcome) outcome = config_case_read(NULL, NULL);
+    assert_contains(outcome.mistakes,
+                    "DIR/main.conf:2:1: error: unknown key 'libvirt-url' in [libvirt-provider]");
+    assert_contains(outcome.mistakes, "libvirt-uri");
+}
+
+Test(config, wrong_value_is_named_with_its_line)
+{
+    assert_mistakes("[libvirt-provider]\nresource-manager-vm-limit=many\n[good]\ngood-flag=maybe\n",
+                    "DIR/main.conf:2:1: error: resource-manager-vm-limit must be a whole number, "
+                    "but is 'many'\n"
+                    "DIR/main.conf:4:1: error: good-flag must be true or false, but is 'maybe'");
+}
+
+Test(config, mistakes_of_all_files_are_told_in_one_run)
+{
+    config_case_write("conf.d/a.conf", "[good]\n\nx=1\n");
+    config_case_write("conf.d/b.conf", "[libvirt-provider]\ny=1\n");
+    config_case_write("main.conf", "[good]\nz=1\n");
+    g_auto(Outcome) outcome = config_case_read(NULL, NULL);
+    assert_contains(outcome.mistakes, "DIR/conf.d/a.conf:3:1: error: unknown key 'x'");
+    assert_contains(outcome.mistakes, "DIR/conf.d/b.conf:2:1: error: unknown key 'y'");
+    assert_contains(outcome.mistakes, "DIR/main.conf:2:1: error: unknown key 'z'");
+}
+
+Test(config, line_that_is_no_pair_is_named)
+{
+    config_case_write("main.conf", "[good]\ngood-level=1\nwhat is this\n");
+    g_auto(Outcome) outcome = config_case_read(NULL, NULL);
+    cr_assert_null(outcome.config);
+    assert_contains(outcome.mistakes, "DIR/main.conf:3:1: error: ");
+}
+
+Test(config, pair_before_any_group_is_named)
+{
+    config_case_write("main.conf", "# one\nlibvirt-uri=x\n");
+    g_auto(Outcome) outcome = config_case_read(NULL, NULL);
+    cr_assert_null(outcome.config);
+    assert_contains(outcome.mistakes, "DIR/main.conf:2:1: error: ");
+}
+
+Test(config, file_that_cannot_be_read_is_a_mistake)
+{
+    config_case_write("main.conf/x", "");
+    g_auto(Outcome) outcome = config_case_read(NULL, NULL);
+    cr_assert_null(outcome.config);
+    assert_contains(outcome.mistakes, "DIR/main.conf");
+}
+
+Test(config, key_file_cannot_name_another)
+{
+    config_case_write("other.conf", "[good]\ngood-level=9\n");
+    config_case_write("main.conf", "[libvirt-provider]\nconfig=/other.conf\n");
+    g_auto(Outcome) outcome = config_case_read(NULL, NULL);
+    cr_assert_null(outcome.config);
+    assert_contains(outcome.mistakes, "DIR/main.conf:2:1: error: unknown key 'config'");
+}
+
+Test(config, file_over_one_mebibyte_is_a_mistake)
+{
+    g_autofree char *text = g_strnfill((1u << 20) + 1, '#');
+    config_case_write("main.conf", text);
+    g_auto(Outcome) outcome = config_case_read(NULL, NULL);
+    cr_assert_null(outcome.config);
+    assert_contains(outcome.mistakes, "larger than 1 MiB");
+}
+
+Test(config, fifo_among_the_files_is_a_mistake, .timeout = 10)
+{
+    config_case_make_fifo("conf.d/a.conf");
+    g_auto(Outcome) outcome = config_case_read(NULL, NULL);
+    cr_assert_null(outcome.config);
+    assert_contains(outcome.mistakes, "DIR/conf.d/a.conf: error: is no file");
+}
+
+Test(config, mistakes_that_a_source_finds_are_told)
+{
+    assert_mistakes("[good]\ngood-level=-1\n",
+                    "good.yaml:3:7: error: good-level must not be negative");
+}
+
+Test(config, negative_vm_limit_is_a_mistake)
+{
+    g_auto(Outcome) outcome = config_case_read("--resource-manager-vm-limit=-1", NULL);
+    cr_assert_null(outcome.config);
+    assert_contains(outcome.mistakes, "must not be negative");
+}
+
+/* ---- flags ---- */
+
+Test(config, unknown_flag_points_to_the_help)
+{
+    assert_error_of("--nonsense", NULL, "--nonsense");
+    assert_error_of("--nonsense", NULL, "see --help");
+}
+
+Test(config, flag_of_a_source_that_is_not_loaded_names_the_source)
+{
+    config_case_copy_module("collides");
+    assert_error_of("--resource-manager-collides-level=1", NULL,
+                    "--resource-manager-collides-level is an option of source collides, which is "
+                    "not loaded: add collides to --resource-manager-sources");
+    assert_error_of("--resource-manager-collides-level", "1", "source collides");
+}
+
+Test(config, flag_of_no_source_at_all_points_to_the_help)
+{
+    assert_error_of("--resource-manager-nonsense=1", NULL, "see --help");
+}
+
+Test(config, wrong_value_of_a_flag_names_the_flag)
+{
+    assert_error_of("--resource-manager-vm-limit=many", NULL,
+                    "--resource-manager-vm-limit: resource-manager-vm-limit must be a whole number");
+    assert_error_of("--resource-manager-good-level=x", NULL, "--resource-manager-good-level: ");
+    assert_error_of("--resource-manager-good-file=", NULL, "the path of a file");
+}
+
+Test(config, flag_without_its_value_is_an_error)
+{
+    assert_error_of("--resource-manager-good-level", NULL, "--resource-manager-good-level");
+}
+
+Test(config, word_that_is_no_flag_is_an_error)
+{
+    assert_error_of("good", NULL, "unexpected argument 'good'");
+}
+
+/* ---- sources ---- */
+
+Test(config, unknown_source_is_an_error_with_the_alternatives)
+{
+    assert_error_of("--resource-manager-sources=good,gpu", NULL, "no source 'gpu'");
+    assert_error_of("--resource-manager-sources=good,gpu", NULL, "found there: good");
+}
+
+Test(config, no_source_and_a_source_twice_are_errors)
+{
+    assert_error_of("--resource-manager-sources=", NULL, "names no source");
+    assert_error_of("--resource-manager-sources= , ", NULL, "names no source");
+    assert_error_of("--resource-manager-sources=good,good", NULL, "names good twice");
+}
+
+Test(config, option_of_two_sources_is_an_error_that_names_both)
+{
+    config_case_copy_module("collides");
+    assert_error_of("--resource-manager-sources=good,collides", NULL,
+                    "option --resource-manager-good-level of source collides exists already: it is "
+                    "of good");
+}
+
+Test(config, option_of_the_daemon_in_a_source_is_an_error)
+{
+    config_case_copy_module("greedy");
+    assert_error_of("--resource-manager-sources=greedy", NULL,
+                    "option --resource-manager-vm-limit of source greedy exists already: it is of "
+                    "the daemon itself");
+}
+
+Test(config, mistakes_of_the_daemons_keys_are_told_though_a_source_is_missing)
+{
+    config_case_write("main.conf", "[libvirt-provider]\nx=1\n");
+    g_auto(Outcome) outcome = config_case_read("--resource-manager-sources=gpu", NULL);
+    assert_contains(outcome.mistakes, "DIR/main.conf:2:1: error: unknown key 'x'");
+    assert_contains(outcome.error, "no source 'gpu'");
+}

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Contradictions, damage, full disks. */
+#include "assert-error.h"
+#include "journal-file.h"
+#include "scratch.h"
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define UUID_1 "00000000-0000-4000-8000-000000000001"
+#define UUID_2 "00000000-0000-4000-8000-000000000002"
+
+static LvpScratch *scratch;
+static char *folder;
+static LvpJournal *journal;
+
+static void
+open_journal(void)
+{
+    g_autoptr(GError) error = NULL;
+    journal = lvp_journal_open(folder, &error);
+    assert_no_error(error);
+}
+
+static void
+set_up(void)
+{
+    scratch = lvp_scratch_new();
+    folder = lvp_scratch_get_path(scratch, "state");
+    open_journal();
+}
+
+static void
+tear_down(void)
+{
+    lvp_journal_close(journal);
+    lvp_scratch_free(scratch);
+    g_free(folder);
+}
+
+TestSuite(journal, .init = set_up, .fini = tear_down);
+
+/* Holds UNIT (may be NULL) and has a record. */
+static LvpMachine *
+make_machine(const char *uuid, const char *name, const char *unit)
+{
+    LvpMachine *machine = lvp_machine_new(uuid, name, "gpu");
+    LvpHolding *pci = lvp_holding_new(uuid, "pci");
+    lvp_holding_add_amount(pci, "memory", 0, 5);
+    if (unit)
+        lvp_holding_add_unit(pci, "gpu.nvidia/a30", unit, "i", 0);
+    pci->record = g_variant_ref_sink(g_variant_new_string("prior state"));
+    g_ptr_array_add(machine->holdings, pci);
+    return machine;
+}
+
+static void
+reserve(const LvpMachine *machine)
+{
+    g_autoptr(GError) error = NULL;
+    lvp_journal_reserve(journal, machine, &error);
+    assert_no_error(error);
+    lvp_journal_save_records(journal, machine, &error);
+    assert_no_error(error);
+}
+
+/* The names in the journal's file. */
+static void
+assert_machines(const char *expected)
+{
+    g_autofree char *names = journal_file_query(folder, "SELECT name FROM machine ORDER BY name");
+    cr_assert_str_eq(names, expected);
+}
+
+static void
+execute(const char *sql)
+{
+    g_free(journal_file_query(folder, sql));
+}
+
+/* ---- contradictions ---- */
+
+Test(journal, unit_held_twice_is_a_conflict_and_changes_nothing)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LvpMachine) first = make_machine(UUID_1, "vm1", "0000:3b:00.0");
+    g_autoptr(LvpMachine) second = make_machine(UUID_2, "vm2", "0000:3a:00.0");
+    lvp_holding_add_unit(g_ptr_array_index(second->holdings, 0), "gpu.nvidia/a30", "0000:3b:00.0",
+                         "i", 0);
+    reserve(first);
+    cr_assert_not(lvp_journal_reserve(journal, second, &error));
+    assert_error(error, LVP_ERROR_CONFLICT);
+    assert_machines("vm1");
+    g_autofree char *units = journal_file_query(folder, "SELECT id, machine FROM held_unit");
+    cr_assert_str_eq(units, "0000:3b:00.0|" UUID_1);
+}
+
+Test(journal, taken_name_and_taken_uuid_are_conflicts)
+{
+    g_autoptr(GError) name_error = NULL, uuid_error = NULL;
+    g_autoptr(LvpMachine) first = make_machine(UUID_1, "vm1", NULL);
+    g_autoptr(LvpMachine) same_name = make_machine(UUID_2, "vm1", NULL);
+    g_autoptr(LvpMachine) same_uuid = make_machine(UUID_1, "vm2", NULL);
+    reserve(first);
+    cr_assert_not(lvp_journal_reserve(journal, same_name, &name_error));
+    assert_error(name_error, LVP_ERROR_CONFLICT);
+    cr_assert_not(lvp_journal_reserve(journal, same_uuid, &uuid_error));
+    assert_error(uuid_error, LVP_ERROR_CONFLICT);
+    assert_machines("vm1");
+}
+
+Test(journal, progress_of_a_machine_that_is_not_there_is_refused)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LvpMachine) machine = make_machine(UUID_1, "vm1", NULL);
+    cr_assert_not(lvp_journal_save_machine(journal, machine, &error));
+    assert_error(error, LVP_ERROR_INTERNAL);
+}
+
+Test(journal, records_of_a_machine_that_is_not_there_are_not_kept)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LvpMachine) machine = make_machine(UUID_1, "vm1", NULL);
+    cr_assert_not(lvp_journal_save_records(journal, machine, &error));
+    assert_error(error, LVP_ERROR_INTERNAL);
+    g_autofree char *count = journal_file_query(folder, "SELECT count(*) FROM record");
+    cr_assert_str_eq(count, "0");
+}
+
+Test(journal, write_that_fails_is_undone_alone)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LvpMachine) first = make_machine(UUID_1, "vm1", "0000:3b:00.0");
+    g_autoptr(LvpMachine) second = make_machine(UUID_2, "vm2", "0000:3c:00.0");
+    execute("CREATE TRIGGER t BEFORE INSERT ON held_unit WHEN NEW.id = '0000:3b:00.0' "
+            "BEGIN SELECT RAISE(ABORT, 'made to fail'); END");
+    cr_assert_not(lvp_journal_reserve(journal, first, &error));
+    assert_contains(error->message, "made to fail");
+    reserve(second);
+    assert_machines("vm2");
+}
+
+/* ---- files that are none of ours ---- */
+
+/* Opens the journal again, which must fail. */
+static GError *
+fail_to_open(void)
+{
+    GError *error = NULL;
+    g_clear_pointer(&journal, lvp_journal_close);
+    journal = lvp_journal_open(folder, &error);
+    cr_assert_null(journal);
+    cr_assert_not_null(error);
+    return error;
+}
+
+Test(journal, later_schema_is_refused_and_left_alone)
+{
+    execute("PRAGMA user_version=2");
+    g_autoptr(GError) error = fail_to_open();
+    assert_error(error, LVP_ERROR_NOT_SUPPORTED);
+    assert_contains(error->message, "schema 2");
+    assert_contains(error->message, "install the version that wrote it");
+    g_autofree char *version = journal_file_query(folder, "PRAGMA user_version");
+    cr_assert_str_eq(version, "2");
+}
+
+Test(journal, database_of_another_application_is_refused)
+{
+    execute("PRAGMA application_id=1");
+    g_autoptr(GError) error = fail_to_open();
+    assert_error(error, LVP_ERROR_NOT_SUPPORTED);
+}
+
+Test(journal, file_that_is_no_database_is_refused_and_left_alone)
+{
+    g_clear_pointer(&journal, lvp_journal_close);
+    g_autofree char *text = g_strnfill(8192, 'x');
+    lvp_scratch_write(scratch, "state/state.db", text);
+    g_autoptr(GError) error = fail_to_open();
+    assert_error(error, LVP_ERROR_HOST);
+    assert_contains(error->message, "state/state.db");
+    g_autofree char *after = lvp_scratch_read(scratch, "state/state.db");
+    cr_assert_str_eq(after, text);
+}
+
+Test(journal, folder_in_place_of_the_file_is_refused)
+{
+    g_clear_pointer(&journal, lvp_journal_close);
+    lvp_scratch_remove(scratch, "state");
+    lvp_scratch_make_folder(scratch, "state/state.db");
+    g_autoptr(GError) error = fail_to_open();
+    assert_error(error, LVP_ERROR_HOST);
+    assert_contains(error->message, "state/state.db");
+}
+
+Test(journal, file_in_place_of_the_folder_is_refused_with_the_flag)
+{
+    g_clear_pointer(&journal, lvp_journal_close);
+    lvp_scratch_remove(scratch, "state");
+    lvp_scratch_write(scratch, "state", "");
+    g_autoptr(GError) error = fail_to_open();
+    assert_error(error, LVP_ERROR_HOST);
+    assert_contains(error->message, "--libvirt-provider-dir");
+}
+
+/* ---- damage ---- */
+
+static void
+assert_unreadable(const char *part)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) machines = lvp_journal_load_machines(journal, &error);
+    cr_assert_null(machines);
+    assert_error(error, LVP_ERROR_HOST);
+    assert_contains(error->message, "state/state.db");
+    assert_contains(error->message, part);
+}
+
+/* A journal with vm1, changed by SQL, cannot be read. */
+static void
+assert_unreadable_after(const char *sql)
+{
+    g_autoptr(LvpMachine) machine = make_machine(UUID_1, "vm1", "0000:3b:00.0");
+    reserve(machine);
+    execute(sql);
+    assert_unreadable("is damaged");
+}
+
+Test(journal, operation_out_of_range_is_damage)
+{
+    assert_unreadable_after("UPDATE machine SET op=99");
+}
+
+Test(journal, negative_step_is_damage)
+{
+    assert_unreadable_after("UPDATE machine SET step=-1");
+}
+
+Test(journal, request_that_is_none_is_damage)
+{
+    assert_unreadable_after("UPDATE machine SET request='[(1'");
+}
+
+Test(journal, negative_amount_is_damage)
+{
+    assert_unreadable_after("UPDATE machine SET amounts='[(\"pci\", \"memory\", 0, int64 -1)]'");
+}
+
+Test(journal, unit_of_an_unknown_machine_is_damage)
+{
+    assert_unreadable_after("UPDATE held_unit SET machine='x'");
+}
+
+Test(journal, record_of_an_unknown_machine_is_damage)
+{
+    assert_unreadable_after("UPDATE record SET machine='x'");
+}
+
+Test(journal, record_that_is_none_is_damage)
+{
+    assert_unreadable_after("UPDATE record SET bytes=x'ffffffff'");
+}
+
+/* Fills the page of TABLE with garbage, in a file that is not open. */
+static void
+destroy_page(const char *table)
+{
+    g_autofree char *sql =
+        g_strdup_printf("SELECT rootpage FROM sqlite_schema WHERE name='%s'", table);
+    g_autofree char *page = journal_file_query(folder, sql);
+    g_autofree char *size = journal_file_query(folder, "PRAGMA page_size");
+    g_autofree char *path = g_build_filename(folder, "state.db", NULL);
+    gint64 length = g_ascii_strtoll(size, NULL, 10);
+    g_autofree char *garbage = g_strnfill((gsize)length, '\x5a');
+    int fd = g_open(path, O_WRONLY, 0);
+    cr_assert_eq(
+        pwrite(fd, garbage, (size_t)length, (g_ascii_strtoll(page, NULL, 10) - 1) * length),
+        length);
+    close(fd);
+}
+
+static void
+assert_page_matters(const char *table)
+{
+    g_autoptr(LvpMachine) machine = make_machine(UUID_1, "vm1", "0000:3b:00.0");
+    reserve(machine);
+    g_clear_pointer(&journal, lvp_journal_close);
+    destroy_page(table);
+    open_journal();
+    assert_unreadable("malformed");
+}
+
+Test(journal, damaged_page_of_machines_is_an_error)
+{
+    assert_page_matters("machine");
+}
+
+Test(journal, damaged_page_of_units_is_an_error)
+{
+    assert_page_matters("held_unit");
+}
+
+Test(journal, damaged_page_of_records_is_an_error)
+{
+    assert_page_matters("record");
+}
+
+Test(journal, damaged_page_of_marks_is_an_error)
+{
+    g_autoptr(GError) error = NULL;
+    g_clear_pointer(&journal, lvp_journal_close);
+    destroy_page("unit_mark");
+    open_journal();
+    cr_assert_null(lvp_journal_load_marks(journal, &error));
+    assert_error(error, LVP_ERROR_HOST);
+}
+
+Test(journal, damaged_record_of_a_mark_is_an_error)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LvpUnitMark) mark = lvp_unit_mark_new("pci", "0000:3b:00.0");
+    mark->quarantine = g_strdup("stuck");
+    mark->record = g_variant_ref_sink(g_variant_new_string("x"));
+    lvp_journal_set_mark(journal, mark, &error);
+    assert_no_error(error);
+    execute("UPDATE unit_mark SET record=x'ffffffff'");
+    cr_assert_null(lvp_journal_load_marks(journal, &error));
+    assert_error(error, LVP_ERROR_HOST);
+}
+
+/* ---- a full disk ---- */
+
+static void
+limit_file_size(rlim_t bytes)
+{
+    struct rlimit limit = {bytes, RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+Test(journal, write_that_finds_no_room_fails_and_the_next_works_when_there_is_some)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LvpMachine) first = make_machine(UUID_1, "vm1", "0000:3b:00.0");
+    g_autoptr(LvpMachine) second = make_machine(UUID_2, "vm2", "0000:3c:00.0");
+    reserve(first);
+    limit_file_size(1024);
+    cr_assert_not(lvp_journal_reserve(journal, second, &error));
+    assert_error(error, LVP_ERROR_HOST);
+    limit_file_size(RLIM_INFINITY);
+    assert_machines("vm1");
+    reserve(second);
+    assert_machines("vm1 vm2");
+}
