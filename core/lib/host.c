@@ -431,7 +431,8 @@ lvp_host_find_opener(LvpHost *self, const char *path)
         char name_path[64], name[LVP_HOST_VALUE_SIZE];
         g_snprintf(name_path, sizeof name_path, "%s/comm", *pid);
         gssize length = lvp_host_read_value(self, LVP_HOST_PROC, name_path, name, sizeof name);
-        return g_strdup_printf("pid %s (%s)", *pid, length > 0 ? name : "?");
+        g_autofree char *valid = g_utf8_make_valid(length > 0 ? name : "?", -1);
+        return g_strdup_printf("pid %s (%s)", *pid, valid);
     }
     return NULL;
 }

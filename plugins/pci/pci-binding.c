@@ -112,7 +112,7 @@ unbind(const LvpPciBinder *self, const char *address, GError **error)
 static gboolean
 wait_for_driver(const LvpPciBinder *self, const char *address, const char *driver)
 {
-    gint64 deadline = g_get_monotonic_time() + (gint64)PROBE_WAIT_MS * 1000;
+    gint64 deadline = g_get_monotonic_time() + (gint64)MIN(self->timeout_ms, PROBE_WAIT_MS) * 1000;
     while (!is_bound_to(self, address, driver)) {
         if (g_get_monotonic_time() > deadline)
             return FALSE;

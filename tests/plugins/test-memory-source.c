@@ -140,17 +140,30 @@ Test(memory_source, more_than_there_is_cannot_be_kept)
                    "reserved-memory-size is 17179869185, but the host has only 16Gi");
 }
 
-Test(memory_source, large_hosts_lose_no_byte)
+/* Sizes that no double holds exactly. */
+Test(memory_source, reserve_is_exact_however_large_the_host_is)
 {
-    lvp_fake_host_set_node(fake, 0, "0", (G_GUINT64_CONSTANT(1) << 61) + 1024);
-    lvp_fake_host_set_node(fake, 1, "1", (G_GUINT64_CONSTANT(1) << 61) - 1024);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(LvpSnapshot) snapshot = discover("1000000000000000001", &error);
-    assert_no_error(error);
-    gint64 sum = 0;
-    for (guint i = 0; i < snapshot->amounts->len; i++)
-        sum += g_array_index(snapshot->amounts, LvpSnapshotAmount, i).amount;
-    cr_assert_eq(sum, (G_GINT64_CONSTANT(1) << 62) - G_GINT64_CONSTANT(1000000000000000001));
+    static const struct {
+        guint64 first_kib, second_kib;
+        gint64 offered_bytes;
+    } CASES[] = {
+        {G_GUINT64_CONSTANT(2114773216608576), G_GUINT64_CONSTANT(858395948649178), 1},
+        {G_GUINT64_CONSTANT(950523374275651), G_GUINT64_CONSTANT(65393994594785), 511},
+        {G_GUINT64_CONSTANT(1034935767759003), G_GUINT64_CONSTANT(652534176172792), 0},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(CASES); i++) {
+        gint64 total = (gint64)((CASES[i].first_kib + CASES[i].second_kib) * 1024), offered = 0;
+        g_autofree char *reserved =
+            g_strdup_printf("%" G_GINT64_FORMAT, total - CASES[i].offered_bytes);
+        g_autoptr(GError) error = NULL;
+        lvp_fake_host_set_node(fake, 0, "0", CASES[i].first_kib * 1024);
+        lvp_fake_host_set_node(fake, 1, "1", CASES[i].second_kib * 1024);
+        g_autoptr(LvpSnapshot) snapshot = discover(reserved, &error);
+        assert_no_error(error);
+        for (guint j = 0; j < snapshot->amounts->len; j++)
+            offered += g_array_index(snapshot->amounts, LvpSnapshotAmount, j).amount;
+        cr_assert_eq(offered, CASES[i].offered_bytes);
+    }
 }
 
 /* ---- garbage ---- */

@@ -213,10 +213,10 @@ assert_opened(const char *address, const char *expected)
         g_strdup_printf("%s/" DEVICES "%s", lvp_fake_host_get_root(fake), address);
     int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     cr_assert_geq(inotify_add_watch(fd, folder, IN_OPEN), 0);
-    g_autoptr(LvpSnapshot) snapshot = discover(file, FALSE);
+    g_autofree char *units = show_units(file, FALSE);
     g_autofree char *opened = show_opened(fd);
     close(fd);
-    cr_assert_str_eq(opened, expected);
+    cr_assert_str_eq(opened, expected, "'%s' of %s for %s", opened, address, units);
 }
 
 Test(pci_discovery, of_another_vendor_only_the_vendor_is_read) { assert_opened(NIC, "vendor "); }

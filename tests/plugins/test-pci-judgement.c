@@ -163,6 +163,12 @@ Test(pci_judgement, port_and_bridge_above_do_no_harm)
     assert_free();
 }
 
+Test(pci_judgement, event_collector_on_the_driver_of_ports_does_no_harm)
+{
+    add_neighbour("0000:3a:00.4", 0x080700, "pcieport", 15);
+    assert_free();
+}
+
 Test(pci_judgement, bridge_of_another_kind_on_a_host_driver_does_harm)
 {
     add_neighbour("0000:00:1f.0", 0x060100, "lpc_ich", 15);

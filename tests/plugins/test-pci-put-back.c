@@ -266,6 +266,26 @@ Test(pci_put_back, write_in_flight_blocks_before_anything_is_looked_at)
     assert_writes_after(count, "");
 }
 
+/* Another write to the card begins, and hangs, while it is looked for a holder. */
+static char *
+begin_to_hang(gpointer data, const char *path)
+{
+    (void)path;
+    lvp_fake_host_hang_at(data, 1);
+    lvp_host_write(host, CARD_DEVICES "/driver_override", "x", CARD, CARD_TIMEOUT_MS, NULL);
+    return NULL;
+}
+
+Test(pci_put_back, write_that_begins_meanwhile_blocks)
+{
+    add_and_take(&ON_HOST_DRIVER);
+    LvpHostEffects effects = FAKE_KERNEL_EFFECTS;
+    effects.find_opener = begin_to_hang;
+    lvp_host_set_effects(host, &effects, fake);
+    assert_verdict(lvp_pci_put_back, &ON_HOST_DRIVER, LVP_VERDICT_BLOCKED,
+                   "cannot give it back to nvidia: ");
+}
+
 static int
 read_never(gpointer data, const char *path, char *buffer, gsize size)
 {

@@ -167,6 +167,7 @@ Test(pci_records, record_says_what_each_card_was)
 Test(pci_records, prepare_writes_nothing)
 {
     g_autoptr(GVariant) record = prepare();
+    cr_assert_not_null(record);
     cr_assert_eq(lvp_fake_host_count_writes(fake), 0);
 }
 
@@ -392,6 +393,8 @@ Test(pci_records, bytes_cut_short_touch_no_card)
             g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE(RECORD_TYPE), bytes, FALSE));
         g_autoptr(LvpOutcome) undone = roll_back(cut, NULL);
         g_autoptr(LvpOutcome) compared = restore(cut);
+        cr_assert_eq(undone->rows->len, compared->rows->len);
+        cr_assert_null(lvp_outcome_find(compared, LVP_VERDICT_MATCHES));
     }
     cr_assert_eq(lvp_fake_host_count_writes(fake), 0);
     assert_all_as_before();

@@ -142,6 +142,24 @@ Test(pci_take, unbind_that_lies_is_found_out)
     assert_writes(WRITE_OVERRIDE " " WRITE_UNBIND);
 }
 
+static int
+let_somebody_be_faster(gpointer data, const char *path, const char *text, int lock_fd)
+{
+    if (g_str_has_suffix(path, "/unbind"))
+        lvp_fake_host_set_driver(data, CARD, NULL);
+    return FAKE_KERNEL_EFFECTS.write(data, path, text, lock_fd);
+}
+
+Test(pci_take, unbind_that_fails_because_somebody_was_faster_does_no_harm)
+{
+    LvpHostEffects effects = FAKE_KERNEL_EFFECTS;
+    effects.write = let_somebody_be_faster;
+    card_add(fake, &ON_HOST_DRIVER);
+    lvp_host_set_effects(host, &effects, fake);
+    take_well(&ON_HOST_DRIVER);
+    card_assert_state(fake, "vfio-pci", "vfio-pci");
+}
+
 /* ---- vfio-pci ---- */
 
 Test(pci_take, vfio_is_loaded_where_it_is_not)
