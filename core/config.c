@@ -11,10 +11,8 @@
 #define DEFAULT_FILE LVP_CONFIG_DIR "/libvirt-provider.conf"
 #define SOURCE_PREFIX "resource-manager-"
 
-/* The first is of the command line only: a file that names another would not be read. */
-#define FILE_ROWS (CORE_ROWS + 1)
 /* The first two are of the command line only, all others can stand in a key file, too. */
-#define N_COMMAND_ROWS 2
+#define FILE_ROWS (CORE_ROWS + 2)
 
 static const LvpOptionRow CORE_ROWS[] = {
     {"check-config", LVP_OPTION_BOOLEAN, "false", "read everything, say all mistakes, and end"},

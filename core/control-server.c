@@ -44,6 +44,8 @@ accept_connection(GDBusServer *server, GDBusConnection *connection, gpointer dat
     (void)server;
     LvpControlServer *self = data;
     g_autoptr(GError) error = NULL;
+    if (g_dbus_connection_is_closed(connection)) /* "closed" will not be said again */
+        return FALSE;
     if (!lvp_service_export(self->service, connection, &error)) {
         g_warning("a client cannot be served: %s", error->message);
         return FALSE;
@@ -183,6 +185,8 @@ lvp_control_server_free(LvpControlServer *self)
     if (self->owner_id)
         g_bus_unown_name(self->owner_id);
     g_clear_object(&self->bus);
+    /* A client that came in may still be on its way to the main loop. */
+    g_signal_handlers_disconnect_by_data(self->server, self);
     g_dbus_server_stop(self->server);
     g_object_unref(self->server);
     unlink(self->socket);

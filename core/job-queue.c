@@ -42,7 +42,8 @@ unref_job(gpointer data)
     Job *job = data;
     if (!g_atomic_ref_count_dec(&job->references))
         return;
-    g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(job->object));
+    if (g_dbus_interface_skeleton_get_connection(G_DBUS_INTERFACE_SKELETON(job->object)))
+        g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(job->object));
     g_object_unref(job->object);
     g_free(job);
 }

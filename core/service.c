@@ -275,16 +275,30 @@ lvp_service_free(LvpService *self)
 {
     if (!self)
         return;
-    g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(self->object));
+    GDBusInterfaceSkeleton *object = G_DBUS_INTERFACE_SKELETON(self->object);
+    if (g_dbus_interface_skeleton_get_connection(object))
+        g_dbus_interface_skeleton_unexport(object);
     g_thread_pool_free(self->pool, FALSE, TRUE);
     g_object_unref(self->object);
     g_free(self->host_root);
     g_free(self);
 }
 
+/* Else the object would keep the connections of all clients that ever were. */
+static void
+withdraw(GDBusConnection *connection, gboolean vanished, GError *error, gpointer data)
+{
+    (void)vanished;
+    (void)error;
+    GDBusInterfaceSkeleton *object = data;
+    if (g_dbus_interface_skeleton_has_connection(object, connection))
+        g_dbus_interface_skeleton_unexport_from_connection(object, connection);
+}
+
 gboolean
 lvp_service_export(LvpService *self, GDBusConnection *connection, GError **error)
 {
+    g_signal_connect_object(connection, "closed", G_CALLBACK(withdraw), self->object, 0);
     return g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(self->object), connection,
                                             LVP_OBJECT_PATH, error);
 }

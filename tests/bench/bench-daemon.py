@@ -128,8 +128,8 @@ def read_memory(pid):
     """RssAnon and VmRSS in MiB."""
     wait_idle(pid)
     lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
-    values = {name: text.split()[0] for name, text in (line.split(":", 1) for line in lines) if text.split()}
-    return int(values["RssAnon"]) / 1024, int(values["VmRSS"]) / 1024
+    values = dict(line.split(":", 1) for line in lines)
+    return int(values["RssAnon"].split()[0]) / 1024, int(values["VmRSS"].split()[0]) / 1024
 
 
 def print_target(text, measured, limit):
@@ -171,14 +171,14 @@ def bench_start(made):
         stop(process)
         ready.append(spent_ms)
         discovery.append(made.discover())
-    rest = [whole - part for whole, part in zip(ready, discovery)]
     print(f"\ndaemon: from exec to the first answer in ms, {DEVICES} devices")
     print(f"{'':44} {'best':>10} {'median':>10}")
     for name, times in (("bare program, connected to libvirt", bare), ("daemon ready", ready),
-                        ("one discovery in a fresh process", discovery),
-                        ("daemon ready less discovery", rest)):
+                        ("one discovery in a fresh process", discovery)):
         print(f"{name:44} {min(times):10.1f} {statistics.median(times):10.1f}")
-    print_target("ready less discovery, ms, at most 50", statistics.median(rest), MAX_READY_MS)
+    best, median = (middle(ready) - middle(discovery) for middle in (min, statistics.median))
+    print(f"{'daemon ready less discovery':44} {best:10.1f} {median:10.1f}")
+    print_target("ready less discovery, ms, at most 50", median, MAX_READY_MS)
 
 
 def main():

@@ -12,7 +12,7 @@
 
 #define N_THREADS 8
 #define N_WRITES 200 /* of one run, over all threads */
-#define N_ROUNDS 41
+#define N_ROUNDS 25
 #define MIN_RATIO 0.8
 #define OPEN_FOLDERS_MAX 16
 
@@ -150,9 +150,18 @@ remove_all(gpointer data)
 /* ---- the figures ---- */
 
 static LvpWork
-make_work(const char *name, Bench *bench)
+open_bench(const char *name, Bench *bench, const char *template_xml)
 {
+    for (guint i = 0; i < N_WRITES; i++)
+        bench->machines[i] = make_machine(i, template_xml);
     return (LvpWork){name, run_journal, remove_all, bench, N_WRITES, 0, 0, 0};
+}
+
+static void
+close_bench(Bench *bench)
+{
+    for (guint i = 0; i < N_WRITES; i++)
+        lvp_machine_unref(bench->machines[i]);
 }
 
 static void
@@ -175,32 +184,26 @@ run_bench(const char *folder, const char *template_xml)
     if (!journal)
         g_error("%s", error->message);
     Plain plain = {0}, large = {0};
-    open_plain(&plain, folder, "floor.db", 100);
-    open_plain(&large, folder, "floor-large.db", strlen(template_xml) + 500);
+    open_plain(&plain, folder, "plain.db", 100);
+    open_plain(&large, folder, "large.db", strlen(template_xml) + 500);
     Bench benches[] = {
-        {.n_threads = 1},
-        {.n_threads = 1, .remove = TRUE},
-        {.n_threads = N_THREADS},
-        {.n_threads = N_THREADS, .remove = TRUE},
+        {.journal = journal, .n_threads = 1},
+        {.journal = journal, .n_threads = 1, .remove = TRUE},
+        {.journal = journal, .n_threads = N_THREADS},
+        {.journal = journal, .n_threads = N_THREADS, .remove = TRUE},
     };
-    for (guint b = 0; b < G_N_ELEMENTS(benches); b++) {
-        benches[b].journal = journal;
-        for (guint i = 0; i < N_WRITES; i++)
-            benches[b].machines[i] = make_machine(i, template_xml);
-    }
     LvpWork works[] = {
         {"SQLite, a row of 100 bytes", run_plain, NULL, &plain, N_WRITES, 0, 0, 0},
         {"SQLite, a row as large as a machine", run_plain, NULL, &large, N_WRITES, 0, 0, 0},
-        make_work("reserve, 1 thread", &benches[0]),
-        make_work("reserve and remove, 1 thread", &benches[1]),
-        make_work("reserve, 8 threads", &benches[2]),
-        make_work("reserve and remove, 8 threads", &benches[3]),
+        open_bench("reserve, 1 thread", &benches[0], template_xml),
+        open_bench("reserve and remove, 1 thread", &benches[1], template_xml),
+        open_bench("reserve, 8 threads", &benches[2], template_xml),
+        open_bench("reserve and remove, 8 threads", &benches[3], template_xml),
     };
     lvp_rounds_run(works, G_N_ELEMENTS(works), N_ROUNDS);
     print_figures(works, G_N_ELEMENTS(works));
-    for (guint b = 0; b < G_N_ELEMENTS(benches); b++)
-        for (guint i = 0; i < N_WRITES; i++)
-            lvp_machine_unref(benches[b].machines[i]);
+    for (guint i = 0; i < G_N_ELEMENTS(benches); i++)
+        close_bench(&benches[i]);
     close_plain(&plain);
     close_plain(&large);
 }
@@ -221,7 +224,7 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     if (!g_mkdtemp(folder))
         g_error("cannot make %s", folder);
-    if (!g_file_get_contents(DEFAULT_TEMPLATE, &template_xml, NULL, &error))
+    if (!g_file_get_contents(TEMPLATE_FILE, &template_xml, NULL, &error))
         g_error("%s", error->message);
     run_bench(folder, template_xml);
     nftw(folder, remove_entry, OPEN_FOLDERS_MAX, FTW_DEPTH | FTW_PHYS);

@@ -66,8 +66,7 @@ read_arguments(const char *sources, const char *first, const char *second)
     g_autoptr(LvpDiagnostics) diagnostics = lvp_diagnostics_new();
     g_autoptr(GError) error = NULL;
     Outcome outcome = {
-        .config =
-            lvp_config_read((const char *const *)arguments->pdata, diagnostics, &error)};
+        .config = lvp_config_read((const char *const *)arguments->pdata, diagnostics, &error)};
     g_autofree char *text = lvp_diagnostics_to_text(diagnostics);
     g_auto(GStrv) parts = g_strsplit(text, lvp_scratch_get_root(scratch), -1);
     outcome.mistakes = g_strjoinv("DIR", parts);

@@ -3,6 +3,7 @@
 
 #include "control-server.h"
 #include "ctl/client.h"
+#include "service-private.h"
 #include "wait-until.h"
 #include "world.h"
 
@@ -16,19 +17,27 @@
 
 /* ---- the server's process ---- */
 
+static World *world; /* of the server */
+
 static gboolean
 rescan(gpointer data, GError **error)
 {
+    (void)data;
     (void)error;
-    world_install(data);
+    world_install(world);
     return TRUE;
 }
 
+/* Says how many clients are connected, which the API does not tell. */
 static gboolean
 refuse_reload(gpointer data, GError **error)
 {
-    (void)data;
-    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "main.conf:1:1: error: wrong");
+    LvpService *const *service = data;
+    GDBusInterfaceSkeleton *object = G_DBUS_INTERFACE_SKELETON((*service)->object);
+    GList *connections = g_dbus_interface_skeleton_get_connections(object);
+    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "%u clients",
+                g_list_length(connections));
+    g_list_free_full(connections, g_object_unref);
     return FALSE;
 }
 
@@ -44,21 +53,22 @@ static void
 die_in_commit(gpointer data, ScriptedSource *source, const char *member)
 {
     (void)source;
-    if (strcmp(member, "commit") == 0 && world_find(data, "dies"))
+    (void)data;
+    if (strcmp(member, "commit") == 0 && world_find(world, "dies"))
         _exit(EXIT_FAILURE);
 }
 
 static int
 serve(const char *socket)
 {
-    World *world = world_new();
     GMainLoop *loop = g_main_loop_new(NULL, FALSE);
-    LvpServiceCalls calls = {rescan, refuse_reload, world};
+    LvpService *service = NULL;
+    LvpServiceCalls calls = {rescan, refuse_reload, &service};
+    world = world_new();
     world_connect(world);
     world->cards->hook = die_in_commit;
-    world->cards->hook_data = world;
     LvpJobQueue *queue = lvp_job_queue_new();
-    LvpService *service = lvp_service_new(&world->jobs, queue, "/", &calls);
+    service = lvp_service_new(&world->jobs, queue, "/", &calls);
     LvpControlServer *server = lvp_control_server_new(service, socket, NULL);
     if (!server)
         return EXIT_FAILURE;

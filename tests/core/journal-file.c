@@ -37,7 +37,8 @@ journal_file_describe(const LvpMachine *machine)
     g_autofree char *annotations = g_variant_print(machine->annotations, TRUE);
     g_string_append_printf(
         text,
-        "%s %s %s [%s] %s %s %s created=%d nvram=%d %s %s boot=%s generation=%" G_GINT64_FORMAT " error=%s",
+        "%s %s %s [%s] %s %s %s created=%d nvram=%d %s %s boot=%s generation=%" G_GINT64_FORMAT
+        " error=%s",
         machine->uuid, machine->name, machine->class_name, request, labels, annotations,
         lvp_desired_get_name(machine->desired), machine->created, machine->keep_nvram,
         lvp_operation_get_name(machine->operation), lvp_step_get_name(machine->step),
@@ -52,11 +53,10 @@ char *
 journal_file_describe_mark(const LvpUnitMark *mark)
 {
     g_autoptr(GString) text = g_string_new(NULL);
-    g_string_append_printf(text, "%s:%s cordoned=%d quarantine=%s resource=%s identity=%s",
-                           mark->source, mark->unit_id, mark->cordoned,
-                           mark->quarantine ? mark->quarantine : "none",
-                           mark->resource ? mark->resource : "none",
-                           mark->identity ? mark->identity : "none");
+    g_string_append_printf(
+        text, "%s:%s cordoned=%d quarantine=%s resource=%s identity=%s", mark->source,
+        mark->unit_id, mark->cordoned, mark->quarantine ? mark->quarantine : "none",
+        mark->resource ? mark->resource : "none", mark->identity ? mark->identity : "none");
     append_record(text, mark->record);
     return g_string_free(g_steal_pointer(&text), FALSE);
 }

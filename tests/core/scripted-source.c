@@ -228,11 +228,8 @@ scripted_source_free(ScriptedSource *self)
 }
 
 void
-scripted_source_add_unit(ScriptedSource *self,
-                         const char *resource,
-                         const char *id,
-                         const char *identity,
-                         int node)
+scripted_source_add_unit(
+    ScriptedSource *self, const char *resource, const char *id, const char *identity, int node)
 {
     ScriptedUnit unit = {resource, id, identity, NULL, node};
     g_array_append_val(self->units, unit);

@@ -34,11 +34,8 @@ ScriptedSource *scripted_source_new(const char *name, gboolean effects, GString 
 void scripted_source_free(ScriptedSource *self);
 
 /* All texts are literals. A unit that looks like a PCI address becomes a <hostdev>. */
-void scripted_source_add_unit(ScriptedSource *self,
-                              const char *resource,
-                              const char *id,
-                              const char *identity,
-                              int node);
+void scripted_source_add_unit(
+    ScriptedSource *self, const char *resource, const char *id, const char *identity, int node);
 /* The same, in an exclusion set. */
 void scripted_source_add_unit_in_set(ScriptedSource *self,
                                      const char *resource,
@@ -46,5 +43,6 @@ void scripted_source_add_unit_in_set(ScriptedSource *self,
                                      const char *set);
 void scripted_source_remove_unit(ScriptedSource *self, const char *id);
 /* "cpu" becomes <vcpu>, "memory" <memory>. */
-void scripted_source_set_amount(ScriptedSource *self, const char *resource, int node, gint64 amount);
+void
+scripted_source_set_amount(ScriptedSource *self, const char *resource, int node, gint64 amount);
 gboolean scripted_source_has_taken(const ScriptedSource *self, const char *id);

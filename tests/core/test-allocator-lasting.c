@@ -33,7 +33,7 @@ assert_explained(const char *unit, const char *expected)
 
 Test(allocator, rescan_keeps_claims)
 {
-    g_autoptr(LvpMachine) machine = world_add(world, "vm1", "gpu");
+    world_hold(world, "vm1", "gpu");
     world_install(world);
     world_install(world);
     assert_explained(CARD_1, "is held by vm1");
@@ -58,7 +58,7 @@ get_conditions(void)
 
 Test(allocator, held_unit_that_vanished_stays_held_and_is_lost)
 {
-    g_autoptr(LvpMachine) machine = world_add(world, "vm1", "gpu");
+    world_hold(world, "vm1", "gpu");
     scripted_source_remove_unit(world->cards, CARD_1);
     world_install(world);
     assert_explained(CARD_1, "is held by vm1");
@@ -68,7 +68,7 @@ Test(allocator, held_unit_that_vanished_stays_held_and_is_lost)
 
 Test(allocator, held_unit_that_came_back_is_no_longer_lost)
 {
-    g_autoptr(LvpMachine) machine = world_add(world, "vm1", "gpu");
+    world_hold(world, "vm1", "gpu");
     scripted_source_remove_unit(world->cards, CARD_1);
     world_install(world);
     scripted_source_add_unit(world->cards, GPU, CARD_1, "first", 0);
@@ -92,7 +92,7 @@ Test(allocator, other_device_at_the_address_of_a_held_unit_is_not_given_away)
 
 Test(allocator, unit_under_another_resource_stays_held)
 {
-    g_autoptr(LvpMachine) machine = world_add(world, "vm1", "gpu");
+    world_hold(world, "vm1", "gpu");
     scripted_source_remove_unit(world->cards, CARD_1);
     scripted_source_add_unit(world->cards, "gpu.nvidia/renamed", CARD_1, "first", 0);
     world_install(world);
@@ -102,7 +102,7 @@ Test(allocator, unit_under_another_resource_stays_held)
 
 Test(allocator, host_that_shrank_has_nothing_free_and_keeps_claims)
 {
-    g_autoptr(LvpMachine) machine = world_add(world, "vm1", "plain");
+    world_hold(world, "vm1", "plain");
     scripted_source_set_amount(world->cores, "cpu", 0, 500);
     world_install(world);
     cr_assert_eq(world_count_free(world, "cpu"), 0);
@@ -113,7 +113,7 @@ Test(allocator, host_that_shrank_has_nothing_free_and_keeps_claims)
 
 Test(allocator, resource_that_is_no_longer_offered_does_not_stop_a_rescan)
 {
-    g_autoptr(LvpMachine) machine = world_add(world, "vm1", "gpu");
+    world_hold(world, "vm1", "gpu");
     g_ptr_array_remove(world->sources, world->cards->source);
     world_install(world);
     assert_explained(CARD_1, "is held by vm1");
@@ -126,9 +126,8 @@ Test(allocator, resource_that_is_no_longer_offered_does_not_stop_a_rescan)
 Test(allocator, install_that_is_refused_changes_nothing)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(LvpMachine) machine = world_add(world, "vm1", "gpu");
-    g_autoptr(GPtrArray) sources =
-        g_ptr_array_new_with_free_func((GDestroyNotify)lvp_source_unref);
+    world_hold(world, "vm1", "gpu");
+    g_autoptr(GPtrArray) sources = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_source_unref);
     g_autoptr(GPtrArray) snapshots = g_ptr_array_new();
     scripted_source_set_amount(world->cards, "cpu", 0, 1);
     for (guint i = 0; i < world->sources->len; i++) {
@@ -141,6 +140,35 @@ Test(allocator, install_that_is_refused_changes_nothing)
     assert_error(error, LVP_ERROR_CONFLICT);
     cr_assert_eq(world_count_free(world, "cpu"), 3000);
     assert_explained(CARD_1, "is held by vm1");
+}
+
+/* ---- at once ---- */
+
+static gpointer
+try_to_reserve(gpointer name)
+{
+    gboolean existing = FALSE;
+    LvpCreateSpec spec = world_make_spec(world, name, "gpu");
+    LvpMachine *machine = lvp_allocator_reserve(world->allocator, &spec, &existing, NULL);
+    gboolean ok = machine != NULL;
+    lvp_machine_unref(machine);
+    return GINT_TO_POINTER(ok);
+}
+
+Test(allocator, creates_at_once_never_share_a_unit)
+{
+    static const char *const NAMES[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+    GThread *threads[G_N_ELEMENTS(NAMES)];
+    int n_reserved = 0;
+    for (guint i = 0; i < G_N_ELEMENTS(NAMES); i++)
+        threads[i] = g_thread_new("create", try_to_reserve, (gpointer)(gsize)NAMES[i]);
+    for (guint i = 0; i < G_N_ELEMENTS(NAMES); i++)
+        n_reserved += GPOINTER_TO_INT(g_thread_join(threads[i]));
+    cr_assert_eq(n_reserved, 2);
+    cr_assert_eq(world_count_free(world, GPU), 0);
+    cr_assert_eq(world_count_free(world, "cpu"), 2000);
+    g_autofree char *units = world_query(world, "SELECT count(DISTINCT machine) FROM held_unit");
+    cr_assert_str_eq(units, "2");
 }
 
 /* ---- restarts ---- */
@@ -162,7 +190,7 @@ Test(allocator, restart_keeps_every_claim_and_address)
 
 Test(allocator, machine_is_as_it_was_made_though_its_class_changed)
 {
-    g_autoptr(LvpMachine) machine = world_add(world, "vm1", "gpu");
+    world_hold(world, "vm1", "gpu");
     world_set_classes(world, "- {name: gpu, capabilities: {cpu: 3}}");
     world_restart(world);
     cr_assert_eq(world_count_free(world, "cpu"), 3000);
@@ -172,7 +200,7 @@ Test(allocator, machine_is_as_it_was_made_though_its_class_changed)
 
 Test(allocator, restart_without_the_unit_keeps_it_held)
 {
-    g_autoptr(LvpMachine) machine = world_add(world, "vm1", "gpu");
+    world_hold(world, "vm1", "gpu");
     scripted_source_remove_unit(world->cards, CARD_1);
     world_restart(world);
     assert_explained(CARD_1, "is held by vm1");
@@ -181,7 +209,7 @@ Test(allocator, restart_without_the_unit_keeps_it_held)
 
 Test(allocator, machine_of_a_restart_is_not_busy_and_its_domain_unknown)
 {
-    g_autoptr(LvpMachine) machine = world_reserve(world, "vm1", "gpu");
+    lvp_machine_unref(world_reserve(world, "vm1", "gpu"));
     world_restart(world);
     const LvpMachine *after = world_find(world, "vm1");
     cr_assert_not(after->busy);
@@ -254,8 +282,7 @@ Test(allocator, quarantine_lasts_over_rescan_and_restart)
     world_install(world);
     world_restart(world);
     assert_explained(CARD_1, "is quarantined: unbind failed");
-    g_autoptr(LvpUnitMark) mark =
-        lvp_allocator_dup_quarantine(world->allocator, CARD_1, NULL);
+    g_autoptr(LvpUnitMark) mark = lvp_allocator_dup_quarantine(world->allocator, CARD_1, NULL);
     g_autofree char *text = journal_file_describe_mark(mark);
     cr_assert_str_eq(text, "cards:" CARD_1 " cordoned=0 quarantine=unbind failed resource=" GPU
                            " identity=first record='prior'");
@@ -315,8 +342,7 @@ Test(allocator, state_of_a_domain_is_noted_and_forgotten)
 Test(allocator, wait_for_a_domain_that_does_not_change_ends)
 {
     g_autoptr(LvpMachine) machine = world_add(world, "vm1", "plain");
-    cr_assert_not(
-        lvp_allocator_wait_domain(world->allocator, machine, LVP_DOMAIN_OFF, 1));
+    cr_assert_not(lvp_allocator_wait_domain(world->allocator, machine, LVP_DOMAIN_OFF, 1));
 }
 
 static gpointer

@@ -89,7 +89,7 @@ Test(allocator, reserve_that_the_journal_refuses_takes_nothing)
     cr_assert_eq(world_count_free(world, "cpu"), 4000);
     assert_explained(CARD_1, "");
     world_heal_writes(world);
-    g_autoptr(LvpMachine) machine = world_reserve(world, "vm1", "gpu");
+    lvp_machine_unref(world_reserve(world, "vm1", "gpu"));
     assert_explained(CARD_1, "is held by vm1");
 }
 
@@ -127,7 +127,7 @@ Test(allocator, same_create_while_the_first_runs_is_busy)
     gboolean existing = FALSE;
     LvpCreateSpec spec = world_make_spec(world, "vm1", "gpu");
     spec.uuid = UUID;
-    g_autoptr(LvpMachine) first = reserve(&spec, &existing);
+    lvp_machine_unref(reserve(&spec, &existing));
     cr_assert_eq(world_refuse(world, &spec, NULL), LVP_ERROR_BUSY);
 }
 
@@ -139,7 +139,8 @@ Test(allocator, same_create_while_the_machine_is_deleted_is_busy)
     spec.uuid = UUID;
     g_autoptr(LvpMachine) first = reserve(&spec, &existing);
     lvp_allocator_finish(world->allocator, first, NULL);
-    g_autoptr(LvpMachine) again = lvp_allocator_begin(world->allocator, "vm1", LVP_OPERATION_DELETE, FALSE, &error);
+    lvp_machine_unref(
+        lvp_allocator_begin(world->allocator, "vm1", LVP_OPERATION_DELETE, FALSE, &error));
     assert_no_error(error);
     cr_assert_eq(world_refuse(world, &spec, NULL), LVP_ERROR_BUSY);
 }
@@ -166,7 +167,7 @@ Test(allocator, same_uuid_with_other_arguments_exists)
 
 Test(allocator, taken_name_exists)
 {
-    g_autoptr(LvpMachine) first = world_add(world, "vm1", "plain");
+    world_hold(world, "vm1", "plain");
     assert_refused("vm1", "plain", LVP_ERROR_EXISTS,
                    "a machine named vm1 exists already: choose another name, or delete it first");
 }
@@ -194,7 +195,7 @@ Test(allocator, refusal_says_what_is_short_and_who_has_it)
     scripted_source_add_unit(world->cards, LARGE, CARD_1, "a100", 0);
     world_set_classes(world, "- {name: gpu-small, capabilities: {cpu: 2, " LARGE ": 1}}");
     world_install(world);
-    g_autoptr(LvpMachine) machine = world_add(world, "vm1", "gpu-small");
+    world_hold(world, "vm1", "gpu-small");
     assert_refused("vm2", "gpu-small", LVP_ERROR_NO_CAPACITY,
                    "no capacity for class gpu-small: needs 1 " LARGE ", 0 of 1 free (" CARD_1
                    " is held by vm1)");
@@ -202,7 +203,7 @@ Test(allocator, refusal_says_what_is_short_and_who_has_it)
 
 Test(allocator, refused_machine_takes_nothing_of_what_would_fit)
 {
-    g_autoptr(LvpMachine) machine = world_add(world, "vm1", "gpu");
+    world_hold(world, "vm1", "gpu");
     assert_refused("vm2", "both", LVP_ERROR_NO_CAPACITY,
                    "no capacity for class both: needs 2 " GPU ", 1 of 2 free (" CARD_1
                    " is held by vm1)");
@@ -224,7 +225,7 @@ Test(allocator, class_comes_to_life_when_its_resource_appears)
     world_install(world);
     scripted_source_add_unit(world->cards, "fpga.xilinx/u50", "0000:5e:00.0", "u50", 0);
     world_install(world);
-    g_autoptr(LvpMachine) machine = world_add(world, "vm1", "fpga");
+    world_hold(world, "vm1", "fpga");
     assert_explained("0000:5e:00.0", "is held by vm1");
 }
 
@@ -232,7 +233,7 @@ Test(allocator, machines_over_the_limit_are_refused)
 {
     world->vm_limit = 1;
     world_install(world);
-    g_autoptr(LvpMachine) machine = world_add(world, "vm1", "plain");
+    world_hold(world, "vm1", "plain");
     assert_refused("vm2", "plain", LVP_ERROR_NO_CAPACITY,
                    "no capacity for class plain: vm-limit: 1 of at most 1 machines exist");
 }
@@ -279,8 +280,8 @@ Test(allocator, operation_begins_by_name_or_uuid_and_is_durable)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(LvpMachine) machine = world_add(world, "vm1", "plain");
-    g_autoptr(LvpMachine) again = lvp_allocator_begin(world->allocator, machine->uuid,
-                                                      LVP_OPERATION_STOP, FALSE, &error);
+    g_autoptr(LvpMachine) again =
+        lvp_allocator_begin(world->allocator, machine->uuid, LVP_OPERATION_STOP, FALSE, &error);
     cr_assert_eq(machine, again);
     cr_assert(machine->busy);
     assert_rows("vm1|3|3|1");
@@ -289,8 +290,8 @@ Test(allocator, operation_begins_by_name_or_uuid_and_is_durable)
 Test(allocator, second_operation_is_busy)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(LvpMachine) machine = world_add(world, "vm1", "plain");
-    g_autoptr(LvpMachine) again = begin(LVP_OPERATION_STOP, NULL);
+    world_hold(world, "vm1", "plain");
+    lvp_machine_unref(begin(LVP_OPERATION_STOP, NULL));
     cr_assert_null(begin(LVP_OPERATION_DELETE, &error));
     assert_error(error, LVP_ERROR_BUSY);
     assert_contains(error->message, "busy with stop");

@@ -151,8 +151,9 @@ Test(config, flag_of_no_source_at_all_points_to_the_help)
 
 Test(config, wrong_value_of_a_flag_names_the_flag)
 {
-    assert_error_of("--resource-manager-vm-limit=many", NULL,
-                    "--resource-manager-vm-limit: resource-manager-vm-limit must be a whole number");
+    assert_error_of(
+        "--resource-manager-vm-limit=many", NULL,
+        "--resource-manager-vm-limit: resource-manager-vm-limit must be a whole number");
     assert_error_of("--resource-manager-good-level=x", NULL, "--resource-manager-good-level: ");
     assert_error_of("--resource-manager-good-file=", NULL, "the path of a file");
 }

@@ -150,9 +150,9 @@ Test(control, client_of_a_daemon_that_dies_in_a_job_says_so)
 Test(control, result_of_a_create_is_the_machines_row)
 {
     start();
-    g_autoptr(GVariant) row = run_job(
-        "CreateMachine", "({'name': <'vm1'>, 'class': <'gpu'>, 'uuid': <'" WORLD_UUID "'>, "
-                         "'labels': <{'a': 'b'}>, 'start': <false>},)");
+    g_autoptr(GVariant) row =
+        run_job("CreateMachine", "({'name': <'vm1'>, 'class': <'gpu'>, 'uuid': <'" WORLD_UUID "'>, "
+                                 "'labels': <{'a': 'b'}>, 'start': <false>},)");
     g_autofree char *text = g_variant_print(row, FALSE);
     assert_contains(text, "'name': <'vm1'>");
     assert_contains(text, "'uuid': <'" WORLD_UUID "'>");
@@ -245,10 +245,37 @@ Test(control, errors_of_calls_without_a_job_come_back_with_their_codes)
 {
     g_autoptr(GError) explain_error = NULL, reload_error = NULL;
     start();
-    cr_assert_null(lvp_client_call(client, "Explain", g_variant_new("(ss)", "device", "x"),
-                                   &explain_error));
+    cr_assert_null(
+        lvp_client_call(client, "Explain", g_variant_new("(ss)", "device", "x"), &explain_error));
     assert_error(explain_error, LVP_ERROR_NOT_FOUND);
     cr_assert_null(lvp_client_call(client, "Reload", NULL, &reload_error));
     assert_error(reload_error, LVP_ERROR_INVALID_REQUEST);
-    cr_assert_str_eq(reload_error->message, "main.conf:1:1: error: wrong");
+    assert_contains(reload_error->message, " clients");
+}
+
+/* ---- clients ---- */
+
+static gboolean
+is_alone(gpointer data)
+{
+    (void)data;
+    g_autoptr(GError) error = NULL;
+    lvp_client_call(client, "Reload", NULL, &error);
+    return strcmp(error->message, "1 clients") == 0;
+}
+
+Test(control, clients_that_left_are_forgotten)
+{
+    start();
+    for (guint i = 0; i < 10; i++) {
+        g_autoptr(LvpClient) another = lvp_client_new(control.socket, NULL);
+        g_variant_unref(lvp_client_call(another, "GetStatus", NULL, NULL));
+    }
+    cr_assert(lvp_wait_until(is_alone, NULL));
+}
+
+Test(control, server_without_clients_ends_well)
+{
+    control_case_start(&control);
+    control_case_stop(&control);
 }

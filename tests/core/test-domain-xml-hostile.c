@@ -79,6 +79,42 @@ Test(domain_xml, text_over_one_mebibyte_is_refused)
     assert_refused(larger, "larger than 1 MiB");
 }
 
+/* <domain><a .../></domain> with N attributes; g_free(). */
+static char *
+make_attributes(guint n)
+{
+    g_autoptr(GString) text = g_string_new("<domain><a");
+    for (guint i = 0; i < n; i++)
+        g_string_append_printf(text, " a%u=''", i);
+    g_string_append(text, "/></domain>");
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+Test(domain_xml, element_with_attributes_without_end_is_refused)
+{
+    g_autofree char *most = make_attributes(256), *more = make_attributes(257);
+    assert_taken(most);
+    assert_refused(more, "an element has more than 256 attributes");
+}
+
+/* <domain/> with N elements, itself one; g_free(). */
+static char *
+make_elements(guint n)
+{
+    g_autoptr(GString) text = g_string_new("<domain>");
+    for (guint i = 1; i < n; i++)
+        g_string_append(text, "<a/>");
+    g_string_append(text, "</domain>");
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+Test(domain_xml, elements_without_end_are_refused)
+{
+    g_autofree char *most = make_elements(20000), *more = make_elements(20001);
+    assert_taken(most);
+    assert_refused(more, "there are more than 20,000 elements");
+}
+
 Test(domain_xml, nesting_without_end_is_refused)
 {
     g_autoptr(GString) text = g_string_new("<domain>");
@@ -162,8 +198,9 @@ Test(domain_xml, numbers_are_read_as_libvirt_reads_them)
 
 Test(domain_xml, address_without_a_bus_is_on_bus_zero)
 {
-    assert_addresses("<hostdev type='pci'><source><address domain='0' slot='3'/></source></hostdev>",
-                     "0000:00:03.0");
+    assert_addresses(
+        "<hostdev type='pci'><source><address domain='0' slot='3'/></source></hostdev>",
+        "0000:00:03.0");
 }
 
 Test(domain_xml, addresses_in_the_guest_and_of_other_kinds_are_passed_over)

@@ -7,8 +7,7 @@
 
 #define UUID "4dea22b3-1d52-d8f3-2516-782e98ab3fa0"
 #define DECLARATION "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-#define METADATA                                                                                   \
-    "<lp:machine xmlns:lp=\"" LVP_METADATA_URI "\" claim=\"" UUID "\" class=\"gpu\"/>"
+#define METADATA "<lp:machine xmlns:lp=\"" LVP_METADATA_URI "\" claim=\"" UUID "\" class=\"gpu\"/>"
 
 static const LvpDomainIdentity IDENTITY = {"vm1", UUID, "gpu", "kvm"};
 
@@ -58,10 +57,7 @@ Test(domain_xml, identity_is_made_where_the_template_has_none)
     assert_contains(xml, METADATA);
 }
 
-Test(domain_xml, identity_replaces_that_of_the_template)
-{
-    assert_untouched("");
-}
+Test(domain_xml, identity_replaces_that_of_the_template) { assert_untouched(""); }
 
 Test(domain_xml, type_of_the_template_stays)
 {
@@ -71,13 +67,13 @@ Test(domain_xml, type_of_the_template_stays)
 
 Test(domain_xml, other_metadata_stays_and_our_own_of_before_goes)
 {
-    assert_built(FRAME("a", "b",
-                       "<app:x xmlns:app=\"http://example.org/app\">1</app:x>"
-                       "<lp:machine xmlns:lp=\"" LVP_METADATA_URI "\" claim=\"other\"/>",
-                       ""),
-                 NULL,
-                 FRAME("vm1", UUID,
-                       "<app:x xmlns:app=\"http://example.org/app\">1</app:x>" METADATA, ""));
+    assert_built(
+        FRAME("a", "b",
+              "<app:x xmlns:app=\"http://example.org/app\">1</app:x>"
+              "<lp:machine xmlns:lp=\"" LVP_METADATA_URI "\" claim=\"other\"/>",
+              ""),
+        NULL,
+        FRAME("vm1", UUID, "<app:x xmlns:app=\"http://example.org/app\">1</app:x>" METADATA, ""));
 }
 
 Test(domain_xml, all_of_our_metadata_of_before_goes)
@@ -159,9 +155,9 @@ Test(domain_xml, text_is_set_and_the_attributes_stay)
 {
     g_autoptr(LvpDomainPart) part = lvp_domain_part_new();
     lvp_domain_part_set_text(part, "vcpu", "2 & <3>");
-    assert_built(FRAME("a", "b", "", "<vcpu placement=\"static\">8<x/></vcpu>"), part,
-                 FRAME("vm1", UUID, METADATA,
-                       "<vcpu placement=\"static\">2 &amp; &lt;3&gt;</vcpu>"));
+    assert_built(
+        FRAME("a", "b", "", "<vcpu placement=\"static\">8<x/></vcpu>"), part,
+        FRAME("vm1", UUID, METADATA, "<vcpu placement=\"static\">2 &amp; &lt;3&gt;</vcpu>"));
 }
 
 Test(domain_xml, path_is_made_where_it_is_missing)
@@ -180,8 +176,7 @@ Test(domain_xml, attribute_is_set_and_removed)
     lvp_domain_part_set_attribute(part, "vcpu", "never", NULL);
     assert_built(FRAME("a", "b", "", "<memory unit=\"GiB\">1</memory><vcpu current=\"1\">2</vcpu>"),
                  part,
-                 FRAME("vm1", UUID, METADATA,
-                       "<memory unit=\"KiB\">1</memory><vcpu>2</vcpu>"));
+                 FRAME("vm1", UUID, METADATA, "<memory unit=\"KiB\">1</memory><vcpu>2</vcpu>"));
 }
 
 Test(domain_xml, elements_are_appended_in_their_order)

@@ -185,20 +185,11 @@ check_every_bit(guint n)
     lvp_inventory_free(pool.inventory);
 }
 
-Test(inventory, sixty_four_units_are_all_found)
-{
-    check_every_bit(64);
-}
+Test(inventory, sixty_four_units_are_all_found) { check_every_bit(64); }
 
-Test(inventory, sixty_five_units_are_all_found)
-{
-    check_every_bit(65);
-}
+Test(inventory, sixty_five_units_are_all_found) { check_every_bit(65); }
 
-Test(inventory, two_hundred_units_are_all_found)
-{
-    check_every_bit(200);
-}
+Test(inventory, two_hundred_units_are_all_found) { check_every_bit(200); }
 
 Test(inventory, cursor_in_the_middle_of_a_word_goes_on_from_there)
 {

@@ -42,10 +42,7 @@ Test(inventory, empty_inventory_has_no_resources_and_one_node)
     cr_assert_null(lvp_inventory_find_resource(inventory, "cpu"));
 }
 
-Test(inventory, free_accepts_null)
-{
-    lvp_inventory_free(NULL);
-}
+Test(inventory, free_accepts_null) { lvp_inventory_free(NULL); }
 
 Test(inventory, counted_resource_has_the_sum_of_its_nodes)
 {

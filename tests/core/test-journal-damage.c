@@ -236,10 +236,7 @@ Test(journal, operation_out_of_range_is_damage)
     assert_unreadable_after("UPDATE machine SET op=99");
 }
 
-Test(journal, negative_step_is_damage)
-{
-    assert_unreadable_after("UPDATE machine SET step=-1");
-}
+Test(journal, negative_step_is_damage) { assert_unreadable_after("UPDATE machine SET step=-1"); }
 
 Test(journal, request_that_is_none_is_damage)
 {
@@ -295,20 +292,11 @@ assert_page_matters(const char *table)
     assert_unreadable("malformed");
 }
 
-Test(journal, damaged_page_of_machines_is_an_error)
-{
-    assert_page_matters("machine");
-}
+Test(journal, damaged_page_of_machines_is_an_error) { assert_page_matters("machine"); }
 
-Test(journal, damaged_page_of_units_is_an_error)
-{
-    assert_page_matters("held_unit");
-}
+Test(journal, damaged_page_of_units_is_an_error) { assert_page_matters("held_unit"); }
 
-Test(journal, damaged_page_of_records_is_an_error)
-{
-    assert_page_matters("record");
-}
+Test(journal, damaged_page_of_records_is_an_error) { assert_page_matters("record"); }
 
 Test(journal, damaged_page_of_marks_is_an_error)
 {

@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +14,26 @@
 #define N_MACHINES 20
 #define N_ACKNOWLEDGED 200
 #define NAME_SIZE 16
+
+/* ---- how often the disk is asked: these stand before those of the C library ---- */
+
+static int n_syncs;
+
+int
+fdatasync(int fd)
+{
+    g_atomic_int_inc(&n_syncs);
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+int
+fsync(int fd)
+{
+    g_atomic_int_inc(&n_syncs);
+    return (int)syscall(SYS_fsync, fd);
+}
+
+/* ---- writers ---- */
 
 static LvpMachine *
 make_machine(guint thread, guint index, const char *unit)
@@ -93,6 +114,20 @@ load(LvpJournal *journal)
     GPtrArray *machines = lvp_journal_load_machines(journal, &error);
     assert_no_error(error);
     return machines;
+}
+
+Test(journal, every_write_is_on_the_disk_when_it_is_acknowledged)
+{
+    g_autoptr(LvpScratch) scratch = lvp_scratch_new();
+    LvpJournal *journal = open_journal(scratch);
+    for (guint i = 0; i < 5; i++) {
+        g_autofree char *unit = g_strdup_printf("%u", i);
+        g_autoptr(LvpMachine) machine = make_machine(0, i, unit);
+        int before = g_atomic_int_get(&n_syncs);
+        cr_assert(lvp_journal_reserve(journal, machine, NULL));
+        cr_assert_gt(g_atomic_int_get(&n_syncs), before);
+    }
+    lvp_journal_close(journal);
 }
 
 Test(journal, writers_at_once_lose_nothing)

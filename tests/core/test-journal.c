@@ -137,10 +137,7 @@ Test(journal, new_journal_is_empty)
     cr_assert_str_eq(marks, "");
 }
 
-Test(journal, close_accepts_null)
-{
-    lvp_journal_close(NULL);
-}
+Test(journal, close_accepts_null) { lvp_journal_close(NULL); }
 
 Test(journal, reserved_machine_comes_back)
 {
@@ -222,8 +219,7 @@ assert_record_comes_back(const char *type, const char *text)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(LvpMachine) machine = make_machine(UUID_1, "vm1");
-    get_pci(machine)->record =
-        g_variant_parse(G_VARIANT_TYPE(type), text, NULL, NULL, &error);
+    get_pci(machine)->record = g_variant_parse(G_VARIANT_TYPE(type), text, NULL, NULL, &error);
     assert_no_error(error);
     reserve(machine);
     lvp_journal_save_records(journal, machine, &error);

@@ -87,9 +87,9 @@ Test(machine_class, yaml_is_read_in_its_order)
 
 Test(machine_class, json_of_the_upstream_project_is_read_unchanged)
 {
-    g_auto(Reading) reading = read_text(
-        "[{\"name\":\"x3-xlarge\",\"capabilities\":{\"cpu\":2,\"memory\":2147483648,"
-        "\"gpu.nvidia/x\":1}}]");
+    g_auto(Reading) reading =
+        read_text("[{\"name\":\"x3-xlarge\",\"capabilities\":{\"cpu\":2,\"memory\":2147483648,"
+                  "\"gpu.nvidia/x\":1}}]");
     const LvpMachineClass *class = get_class(&reading, 0);
     cr_assert_str_eq(class->name, "x3-xlarge");
     cr_assert_eq(lvp_request_get_amount(class->capabilities, "cpu"), 2000);
@@ -111,10 +111,7 @@ Test(machine_class, empty_list_is_no_mistake)
     cr_assert_eq(reading.classes->len, 0);
 }
 
-Test(machine_class, free_accepts_null)
-{
-    lvp_machine_class_free(NULL);
-}
+Test(machine_class, free_accepts_null) { lvp_machine_class_free(NULL); }
 
 /* ---- mistakes ---- */
 
@@ -151,8 +148,7 @@ Test(machine_class, second_class_of_a_name_names_the_line_of_the_first)
 
 Test(machine_class, class_that_asks_for_nothing_is_refused)
 {
-    assert_refused("- {name: a, capabilities: {}}\n",
-                   "FILE:1:27: error: class a asks for nothing");
+    assert_refused("- {name: a, capabilities: {}}\n", "FILE:1:27: error: class a asks for nothing");
 }
 
 Test(machine_class, wrong_kinds_are_refused)

@@ -50,8 +50,8 @@ static char *
 look(void)
 {
     static const char *const DOMAINS[] = {"unknown", "absent", "off", "running", "paused"};
-    g_autofree char *row = world_query(
-        world, "SELECT step, created, (SELECT count(*) FROM record) FROM machine");
+    g_autofree char *row =
+        world_query(world, "SELECT step, created, (SELECT count(*) FROM record) FROM machine");
     return g_strdup_printf("%s %s", row[0] ? row : "-", DOMAINS[world_get_domain(world)]);
 }
 
@@ -98,7 +98,7 @@ Test(machine_create, each_step_is_durable_before_the_next)
     world->cards->hook = note_member;
     world->cards->table->plan = plan_cards;
     world_install(world);
-    g_autoptr(LvpMachine) machine = lvp_machine_create(&world->jobs, &spec, &progress, &error);
+    lvp_machine_unref(lvp_machine_create(&world->jobs, &spec, &progress, &error));
     assert_no_error(error);
     note("acknowledged");
     cr_assert_str_eq(events->str, "plan: - absent\n"
@@ -129,10 +129,9 @@ Test(machine_create, created_machine_runs_and_holds_its_units)
 
 Test(machine_create, domain_has_the_claim_the_parts_and_the_template)
 {
-    g_autoptr(LvpMachine) machine = world_create(world, "gpu");
+    world_make(world, "gpu");
     gboolean found = FALSE;
-    g_autofree char *xml =
-        lvp_hypervisor_read_xml(world->hypervisor, WORLD_UUID, &found, NULL);
+    g_autofree char *xml = lvp_hypervisor_read_xml(world->hypervisor, WORLD_UUID, &found, NULL);
     g_autofree char *claim = lvp_domain_xml_find_claim(xml);
     g_auto(GStrv) addresses = lvp_domain_xml_list_host_addresses(xml, NULL);
     cr_assert_str_eq(claim, WORLD_UUID);
@@ -186,7 +185,7 @@ Test(machine_create, rendered_domain_is_the_one_that_is_made_and_has_no_effect)
     g_autofree char *before = lvp_machine_render(&world->jobs, &spec, &error);
     assert_no_error(error);
     world_assert_nothing_left(world);
-    g_autoptr(LvpMachine) machine = world_create(world, "gpu");
+    world_make(world, "gpu");
     g_autofree char *after = lvp_machine_render(&world->jobs, &spec, &error);
     assert_no_error(error);
     cr_assert_str_eq(before, after);
@@ -221,8 +220,7 @@ Test(machine_create, bad_names_uuids_and_templates_are_refused_before_anything)
 static void
 assert_template_refused(const char *device)
 {
-    g_autofree char *template =
-        g_strdup_printf("<domain><devices>%s</devices></domain>", device);
+    g_autofree char *template = g_strdup_printf("<domain><devices>%s</devices></domain>", device);
     LvpCreateSpec spec = make_spec("gpu");
     spec.template_xml = template;
     assert_refused(&spec, LVP_ERROR_INVALID_REQUEST, "the template holds " CARD_2 " itself");
@@ -248,7 +246,7 @@ Test(machine_create, template_with_another_device_is_taken)
     g_autoptr(GError) error = NULL;
     LvpCreateSpec spec = make_spec("gpu");
     spec.template_xml = template;
-    g_autoptr(LvpMachine) machine = lvp_machine_create(&world->jobs, &spec, NULL, &error);
+    lvp_machine_unref(lvp_machine_create(&world->jobs, &spec, NULL, &error));
     assert_no_error(error);
 }
 
@@ -257,8 +255,7 @@ Test(machine_create, name_of_a_foreign_domain_exists_and_it_is_left_alone)
     world_define_foreign(world, "vm1", OTHER_UUID);
     LvpCreateSpec spec = make_spec("gpu");
     gboolean found = FALSE;
-    g_autofree char *before =
-        lvp_hypervisor_read_xml(world->hypervisor, OTHER_UUID, &found, NULL);
+    g_autofree char *before = lvp_hypervisor_read_xml(world->hypervisor, OTHER_UUID, &found, NULL);
     assert_refused(&spec, LVP_ERROR_EXISTS, "libvirt has a domain vm1 already");
     g_autofree char *after = lvp_hypervisor_read_xml(world->hypervisor, OTHER_UUID, &found, NULL);
     cr_assert_str_eq(before, after);
@@ -276,7 +273,7 @@ Test(machine_create, uuid_of_a_foreign_domain_exists_and_it_is_left_alone)
 
 Test(machine_create, no_capacity_is_said_before_libvirt_is_asked)
 {
-    g_autoptr(LvpMachine) first = world_create(world, "both");
+    world_make(world, "both");
     LvpCreateSpec spec = world_make_spec(world, "vm2", "gpu");
     g_string_truncate(world->calls, 0);
     assert_refused(&spec, LVP_ERROR_NO_CAPACITY, "is held by vm1");

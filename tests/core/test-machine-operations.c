@@ -113,7 +113,7 @@ Test(machine_operations, stopped_machine_starts_again_with_what_it_holds)
 
 Test(machine_operations, what_the_host_took_back_is_committed_again)
 {
-    g_autoptr(LvpMachine) machine = world_create(world, "gpu");
+    world_make(world, "gpu");
     stop(FALSE);
     g_hash_table_remove_all(world->cards->taken);
     world->cards->found_again = LVP_VERDICT_NEEDS_COMMIT;
@@ -167,7 +167,7 @@ Test(machine_operations, commit_that_fails_at_start_leaves_the_machine_stopped)
 
 Test(machine_operations, start_of_a_running_machine_is_well_and_touches_nothing)
 {
-    g_autoptr(LvpMachine) machine = world_create(world, "gpu");
+    world_make(world, "gpu");
     g_string_truncate(world->calls, 0);
     start();
     cr_assert_str_eq(world->calls->str, "");
@@ -175,7 +175,7 @@ Test(machine_operations, start_of_a_running_machine_is_well_and_touches_nothing)
 
 Test(machine_operations, start_of_an_orphaned_machine_defines_its_domain_again)
 {
-    g_autoptr(LvpMachine) machine = world_create(world, "gpu");
+    world_make(world, "gpu");
     gboolean found = FALSE;
     g_autofree char *before = lvp_hypervisor_read_xml(world->hypervisor, WORLD_UUID, &found, NULL);
     undefine_behind_its_back();
@@ -197,7 +197,7 @@ assert_domain_is_gone(gpointer data, ScriptedSource *source, const char *member)
 
 Test(machine_operations, deleted_machine_leaves_nothing_and_gives_back_after_its_domain)
 {
-    g_autoptr(LvpMachine) machine = world_create(world, "both");
+    world_make(world, "both");
     world->cards->hook = assert_domain_is_gone;
     world->cards->hook_data = world;
     delete_machine();
@@ -207,7 +207,7 @@ Test(machine_operations, deleted_machine_leaves_nothing_and_gives_back_after_its
 
 Test(machine_operations, stopped_machine_is_deleted)
 {
-    g_autoptr(LvpMachine) machine = world_create(world, "both");
+    world_make(world, "both");
     stop(FALSE);
     delete_machine();
     world_assert_nothing_left(world);
@@ -215,7 +215,7 @@ Test(machine_operations, stopped_machine_is_deleted)
 
 Test(machine_operations, machine_whose_domain_was_undefined_is_deleted)
 {
-    g_autoptr(LvpMachine) machine = world_create(world, "both");
+    world_make(world, "both");
     undefine_behind_its_back();
     delete_machine();
     world_assert_nothing_left(world);
@@ -223,7 +223,7 @@ Test(machine_operations, machine_whose_domain_was_undefined_is_deleted)
 
 Test(machine_operations, domain_of_the_same_uuid_that_is_not_ours_is_left_alone)
 {
-    g_autoptr(LvpMachine) machine = world_create(world, "gpu");
+    world_make(world, "gpu");
     undefine_behind_its_back();
     world_define_foreign(world, "theirs", WORLD_UUID);
     delete_machine();
@@ -233,7 +233,7 @@ Test(machine_operations, domain_of_the_same_uuid_that_is_not_ours_is_left_alone)
 
 Test(machine_operations, unit_that_cannot_be_put_back_is_quarantined)
 {
-    g_autoptr(LvpMachine) machine = world_create(world, "both");
+    world_make(world, "both");
     world->cards->given_back = LVP_VERDICT_FAILED;
     world->cards->odd_unit = CARD_2;
     delete_machine();
@@ -273,7 +273,7 @@ Test(machine_operations, unknown_machine_is_not_found)
 Test(machine_operations, start_and_delete_without_the_source_are_refused_and_name_it)
 {
     g_autoptr(GError) start_error = NULL, delete_error = NULL;
-    g_autoptr(LvpMachine) machine = world_create(world, "gpu");
+    world_make(world, "gpu");
     stop(FALSE);
     g_ptr_array_remove(world->sources, world->cards->source);
     world_restart(world);
@@ -290,7 +290,7 @@ Test(machine_operations, start_and_delete_without_the_source_are_refused_and_nam
 
 Test(machine_operations, machine_is_deleted_when_its_source_is_back)
 {
-    g_autoptr(LvpMachine) machine = world_create(world, "gpu");
+    world_make(world, "gpu");
     g_ptr_array_remove(world->sources, world->cards->source);
     world_restart(world);
     cr_assert_not(lvp_machine_delete(&world->jobs, "vm1", FALSE, NULL, NULL));
@@ -306,7 +306,7 @@ Test(machine_operations, machine_is_deleted_when_its_source_is_back)
 static void
 quarantine(void)
 {
-    g_autoptr(LvpMachine) machine = world_create(world, "both");
+    world_make(world, "both");
     world->cards->given_back = LVP_VERDICT_FAILED;
     world->cards->odd_unit = CARD_1;
     delete_machine();
@@ -339,7 +339,7 @@ Test(machine_operations, released_device_is_put_back_and_free)
 Test(machine_operations, release_touches_no_other_unit_of_the_record)
 {
     quarantine();
-    g_autoptr(LvpMachine) machine = world_create(world, "gpu");
+    world_make(world, "gpu");
     cr_assert(scripted_source_has_taken(world->cards, CARD_2));
     world->cards->given_back = LVP_VERDICT_DONE;
     cr_assert(release(FALSE, NULL));
@@ -366,7 +366,7 @@ Test(machine_operations, forced_release_makes_it_free_as_it_is)
 Test(machine_operations, device_that_is_not_quarantined_is_not_released)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(LvpMachine) machine = world_create(world, "gpu");
+    world_make(world, "gpu");
     cr_assert_not(release(TRUE, &error));
     assert_error(error, LVP_ERROR_INVALID_REQUEST);
     assert_explained("is held by vm1");
@@ -393,7 +393,7 @@ Test(machine_operations, source_that_does_not_say_what_became_of_a_unit_has_fail
     world->cards->table->rollback = say_nothing;
     cr_assert_not(release(FALSE, &error));
     assert_explained("is quarantined: it is made to stay");
-    g_autoptr(LvpMachine) machine = world_create(world, "gpu");
+    world_make(world, "gpu");
     delete_machine();
     g_autofree char *second = world_explain(world, CARD_2);
     cr_assert_str_eq(second, "is quarantined: the source did not say what became of it");

@@ -197,7 +197,4 @@ Test(machine, holding_is_found_by_its_source)
     cr_assert_null(lvp_machine_find_holding(machine, "memory"));
 }
 
-Test(machine, unref_accepts_null)
-{
-    lvp_machine_unref(NULL);
-}
+Test(machine, unref_accepts_null) { lvp_machine_unref(NULL); }

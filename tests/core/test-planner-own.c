@@ -37,8 +37,11 @@ static Case
 make_case(void)
 {
     g_autoptr(GError) error = NULL;
-    Case self = {scripted_source_new("own", FALSE, NULL), g_ptr_array_new(), lvp_inventory_new(),
-                 lvp_request_new(), g_array_new(FALSE, FALSE, sizeof(LvpDemand)),
+    Case self = {scripted_source_new("own", FALSE, NULL),
+                 g_ptr_array_new(),
+                 lvp_inventory_new(),
+                 lvp_request_new(),
+                 g_array_new(FALSE, FALSE, sizeof(LvpDemand)),
                  lvp_selection_new()};
     g_ptr_array_add(self.sources, self.script->source);
     scripted_source_set_amount(self.script, PAGES, 0, 10);
@@ -107,8 +110,7 @@ Test(planner, own_plan_chooses_its_units)
 }
 
 static gboolean
-plan_nothing(
-    gpointer self, const LvpView *view, const LvpRequest *request, int node, LvpPlan *plan)
+plan_nothing(gpointer self, const LvpView *view, const LvpRequest *request, int node, LvpPlan *plan)
 {
     (void)self;
     (void)view;

@@ -43,8 +43,7 @@ seal(Case *self)
     lvp_inventory_add_snapshot(self->inventory, "all", self->snapshot, &error);
     assert_no_error(error);
     lvp_inventory_seal(self->inventory);
-    cr_assert(
-        lvp_planner_resolve(self->inventory, NULL, self->request, self->demands, &unknown));
+    cr_assert(lvp_planner_resolve(self->inventory, NULL, self->request, self->demands, &unknown));
 }
 
 static LvpInventoryUnit *
@@ -109,8 +108,7 @@ Test(planner, unknown_resource_is_named)
     seal(&self);
     lvp_request_set_amount(self.request, "memory", 1);
     lvp_request_set_amount(self.request, "fpga.x/y", 1);
-    cr_assert_not(
-        lvp_planner_resolve(self.inventory, NULL, self.request, self.demands, &unknown));
+    cr_assert_not(lvp_planner_resolve(self.inventory, NULL, self.request, self.demands, &unknown));
     cr_assert_str_eq(unknown, "fpga.x/y");
 }
 
@@ -248,8 +246,7 @@ Test(planner, count_of_the_largest_amounts_does_not_overflow)
     lvp_snapshot_add_amount(self.snapshot, "memory", 0, G_MAXINT64);
     lvp_request_set_amount(self.request, "memory", 1);
     seal(&self);
-    cr_assert_eq(lvp_planner_count(self.inventory, self.request, self.demands, &limit),
-                 G_MAXINT64);
+    cr_assert_eq(lvp_planner_count(self.inventory, self.request, self.demands, &limit), G_MAXINT64);
 }
 
 /* ---- why not ---- */
@@ -292,7 +289,8 @@ Test(planner, explanation_names_three_units_and_counts_the_rest)
 
 /* What lvp_planner_explain_unit() says of the unit "x" after PREPARE. */
 static void
-assert_unit_explained(void (*before)(LvpUnit *), void (*after)(LvpInventoryUnit *),
+assert_unit_explained(void (*before)(LvpUnit *),
+                      void (*after)(LvpInventoryUnit *),
                       const char *expected)
 {
     g_auto(Case) self = begin_case();
@@ -336,10 +334,7 @@ set_cordoned(LvpInventoryUnit *unit)
     lvp_unit_set_cordoned(unit, TRUE);
 }
 
-Test(planner, free_unit_has_no_explanation)
-{
-    assert_unit_explained(NULL, NULL, NULL);
-}
+Test(planner, free_unit_has_no_explanation) { assert_unit_explained(NULL, NULL, NULL); }
 
 Test(planner, each_state_of_a_unit_is_explained)
 {

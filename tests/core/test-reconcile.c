@@ -136,10 +136,7 @@ Test(reconcile, create_that_was_only_reserved_is_undone)
     cr_assert_null(strstr(world->calls->str, "cards.rollback"), "it has no record");
 }
 
-Test(reconcile, create_that_was_prepared_is_undone)
-{
-    assert_undone_from(PREPARED);
-}
+Test(reconcile, create_that_was_prepared_is_undone) { assert_undone_from(PREPARED); }
 
 Test(reconcile, create_whose_records_are_written_is_undone)
 {
@@ -147,30 +144,18 @@ Test(reconcile, create_whose_records_are_written_is_undone)
     assert_contains(world->calls->str, "cards.rollback");
 }
 
-Test(reconcile, create_that_was_half_committed_is_undone)
-{
-    assert_undone_from(HALF_COMMITTED);
-}
+Test(reconcile, create_that_was_half_committed_is_undone) { assert_undone_from(HALF_COMMITTED); }
 
 Test(reconcile, create_that_was_committed_but_not_written_is_undone)
 {
     assert_undone_from(COMMITTED);
 }
 
-Test(reconcile, create_that_was_committed_is_undone)
-{
-    assert_undone_from(COMMITTED_DURABLY);
-}
+Test(reconcile, create_that_was_committed_is_undone) { assert_undone_from(COMMITTED_DURABLY); }
 
-Test(reconcile, create_whose_domain_is_defined_is_undone)
-{
-    assert_undone_from(DEFINED);
-}
+Test(reconcile, create_whose_domain_is_defined_is_undone) { assert_undone_from(DEFINED); }
 
-Test(reconcile, create_whose_domain_runs_is_undone)
-{
-    assert_undone_from(STARTED);
-}
+Test(reconcile, create_whose_domain_runs_is_undone) { assert_undone_from(STARTED); }
 
 Test(reconcile, undoing_goes_on_where_it_was_interrupted)
 {
@@ -243,9 +228,8 @@ static void
 crash_in(LvpOperation operation)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(LvpMachine) machine = world_create(world, "both");
-    g_autoptr(LvpMachine) busy =
-        lvp_allocator_begin(world->allocator, "vm1", operation, FALSE, &error);
+    world_make(world, "both");
+    lvp_machine_unref(lvp_allocator_begin(world->allocator, "vm1", operation, FALSE, &error));
     assert_no_error(error);
     world_restart(world);
 }
@@ -297,7 +281,7 @@ Test(reconcile, stop_that_was_begun_leaves_machine_and_claim_as_the_domain_is)
 
 Test(reconcile, machine_at_rest_is_only_looked_at)
 {
-    g_autoptr(LvpMachine) machine = world_create(world, "both");
+    world_make(world, "both");
     g_autofree char *before = world_query(world, "SELECT * FROM machine");
     world_restart(world);
     g_string_truncate(world->calls, 0);
@@ -310,7 +294,7 @@ Test(reconcile, machine_at_rest_is_only_looked_at)
 
 Test(reconcile, domain_that_somebody_stopped_is_seen)
 {
-    g_autoptr(LvpMachine) machine = world_create(world, "both");
+    world_make(world, "both");
     lvp_hypervisor_destroy(world->hypervisor, WORLD_UUID, NULL);
     assert_state("running");
     lvp_reconcile_domain(&world->jobs, WORLD_UUID);
@@ -320,7 +304,7 @@ Test(reconcile, domain_that_somebody_stopped_is_seen)
 
 Test(reconcile, machine_whose_domain_somebody_undefined_is_orphaned_and_keeps_its_claim)
 {
-    g_autoptr(LvpMachine) machine = world_create(world, "both");
+    world_make(world, "both");
     lvp_hypervisor_destroy(world->hypervisor, WORLD_UUID, NULL);
     lvp_hypervisor_undefine(world->hypervisor, WORLD_UUID, FALSE, NULL);
     reconcile();
@@ -330,7 +314,7 @@ Test(reconcile, machine_whose_domain_somebody_undefined_is_orphaned_and_keeps_it
 
 Test(reconcile, domain_that_is_not_ours_is_passed_over)
 {
-    g_autoptr(LvpMachine) machine = world_create(world, "both");
+    world_make(world, "both");
     lvp_reconcile_domain(&world->jobs, "00000000-0000-4000-8000-000000000002");
     assert_state("running");
 }

@@ -11,10 +11,9 @@
 #define STATE "state"
 #define BOOT_ID "6d0a1c64-0b0a-4d2b-8c0e-5f0f3a0c9d11"
 
-static const char CLASSES[] =
-    "- {name: plain, capabilities: {cpu: 1, memory: 1Gi}}\n"
-    "- {name: gpu, capabilities: {cpu: 1, memory: 1Gi, " GPU ": 1}}\n"
-    "- {name: both, capabilities: {cpu: 1, memory: 1Gi, " GPU ": 2}}\n";
+static const char CLASSES[] = "- {name: plain, capabilities: {cpu: 1, memory: 1Gi}}\n"
+                              "- {name: gpu, capabilities: {cpu: 1, memory: 1Gi, " GPU ": 1}}\n"
+                              "- {name: both, capabilities: {cpu: 1, memory: 1Gi, " GPU ": 2}}\n";
 
 /* ---- life ---- */
 
@@ -91,8 +90,7 @@ world_install(World *self)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) snapshots = g_ptr_array_new();
-    g_autoptr(GPtrArray) sources =
-        g_ptr_array_new_with_free_func((GDestroyNotify)lvp_source_unref);
+    g_autoptr(GPtrArray) sources = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_source_unref);
     for (guint i = 0; i < self->sources->len; i++) {
         LvpSource *source = g_ptr_array_index(self->sources, i);
         g_ptr_array_add(sources, lvp_source_ref(source));
@@ -168,6 +166,12 @@ world_add(World *self, const char *name, const char *class_name)
     lvp_allocator_finish(self->allocator, machine, &error);
     assert_no_error(error);
     return machine;
+}
+
+void
+world_hold(World *self, const char *name, const char *class_name)
+{
+    lvp_machine_unref(world_add(self, name, class_name));
 }
 
 int
@@ -257,6 +261,12 @@ world_create(World *self, const char *class_name)
     assert_no_error(error);
     cr_assert_not_null(machine);
     return machine;
+}
+
+void
+world_make(World *self, const char *class_name)
+{
+    lvp_machine_unref(world_create(self, class_name));
 }
 
 LvpDomainState

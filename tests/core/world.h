@@ -47,6 +47,8 @@ LvpCreateSpec world_make_spec(const World *self, const char *name, const char *c
 LvpMachine *world_reserve(World *self, const char *name, const char *class_name);
 /* Reserved and acknowledged, without sources and domain; lvp_machine_unref(). */
 LvpMachine *world_add(World *self, const char *name, const char *class_name);
+/* The same without a reference. */
+void world_hold(World *self, const char *name, const char *class_name);
 /* The code of the error of a create that must fail; *RET_MESSAGE (may be NULL) is to be freed. */
 int world_refuse(World *self, const LvpCreateSpec *spec, char **ret_message);
 /* Borrowed, or NULL. */
@@ -61,6 +63,8 @@ char *world_explain(World *self, const char *unit_id);
 
 /* The machine vm1 with WORLD_UUID, created; lvp_machine_unref(). */
 LvpMachine *world_create(World *self, const char *class_name);
+/* The same without a reference. */
+void world_make(World *self, const char *class_name);
 /* Of the domain with WORLD_UUID. */
 LvpDomainState world_get_domain(World *self);
 /* A domain that somebody else made. */
