@@ -7,7 +7,8 @@
 
 struct LvpAllocator {
     LvpJournal *journal;
-    GMutex mutex; /* guards the rest */
+    GMutex mark_mutex; /* one change of marks at a time: from reading to writing; before MUTEX */
+    GMutex mutex;      /* guards the rest */
     GCond domain_changed;
     GPtrArray *sources; /* LvpSource */
     LvpInventory *inventory;

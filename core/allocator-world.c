@@ -170,6 +170,7 @@ lvp_allocator_set_cordoned(LvpAllocator *self,
                            gboolean cordoned,
                            GError **error)
 {
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->mark_mutex);
     g_mutex_lock(&self->mutex);
     const LvpInventoryUnit *unit = find_unit(self, unit_id, error);
     g_autoptr(LvpUnitMark) mark = unit ? dup_mark(self, unit) : NULL;
@@ -200,6 +201,7 @@ lvp_allocator_dup_quarantine(LvpAllocator *self, const char *unit_id, GError **e
 gboolean
 lvp_allocator_clear_quarantine(LvpAllocator *self, const char *unit_id, GError **error)
 {
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->mark_mutex);
     g_autoptr(LvpUnitMark) mark = lvp_allocator_dup_quarantine(self, unit_id, error);
     if (!mark)
         return FALSE;

@@ -41,6 +41,7 @@ lvp_allocator_new(LvpJournal *journal, GError **error)
     if (!marks)
         return NULL;
     LvpAllocator *self = g_new0(LvpAllocator, 1);
+    g_mutex_init(&self->mark_mutex);
     g_mutex_init(&self->mutex);
     g_cond_init(&self->domain_changed);
     self->journal = journal;
@@ -79,6 +80,7 @@ lvp_allocator_free(LvpAllocator *self)
     g_ptr_array_unref(self->sources);
     g_cond_clear(&self->domain_changed);
     g_mutex_clear(&self->mutex);
+    g_mutex_clear(&self->mark_mutex);
     g_free(self);
 }
 
@@ -383,6 +385,8 @@ lvp_allocator_remove(LvpAllocator *self,
                      const GPtrArray *marks,
                      GError **error)
 {
+    g_autoptr(GMutexLocker) locker =
+        marks && marks->len > 0 ? g_mutex_locker_new(&self->mark_mutex) : NULL;
     keep_cordons(self, marks);
     if (!lvp_journal_remove(self->journal, machine, marks, error))
         return FALSE;

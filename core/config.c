@@ -194,6 +194,36 @@ explain_unknown(const LvpConfig *config, const GError *problem, GError **error)
 }
 
 static gboolean
+is_boolean(const LvpOptionRow *rows, const char *name)
+{
+    const LvpOptionRow *row = lvp_options_find_row(rows, name);
+    return row && row->type == LVP_OPTION_BOOLEAN;
+}
+
+/* GOption takes "--system-bus=false" for "--system-bus". */
+static gboolean
+check_words(const LvpConfig *config, const char *const *words, GError **error)
+{
+    for (guint i = 1; words[i] && strcmp(words[i], "--") != 0; i++) {
+        const char *value = strchr(words[i], '=');
+        if (!value || !g_str_has_prefix(words[i], "--"))
+            continue;
+        g_autofree char *name = g_strndup(words[i] + 2, (gsize)(value - words[i]) - 2);
+        gboolean found = is_boolean(CORE_ROWS, name);
+        for (guint k = 0; k < config->sources->len && g_str_has_prefix(name, SOURCE_PREFIX); k++) {
+            const LvpConfiguredSource *source = g_ptr_array_index(config->sources, k);
+            found |= is_boolean(source->module->table->options, name + strlen(SOURCE_PREFIX));
+        }
+        if (found) {
+            g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                        "--%s takes no value: give it, or leave it out", name);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static gboolean
 parse_flags(const LvpConfig *config,
             const char *const *arguments,
             gboolean strict,
@@ -218,6 +248,8 @@ parse_flags(const LvpConfig *config,
                         problem->message);
         return FALSE;
     }
+    if (!check_words(config, arguments, error))
+        return FALSE;
     if (strict && copy[0] && copy[1]) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
                     "unexpected argument '%s'; see --help", copy[1]);

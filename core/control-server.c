@@ -7,7 +7,9 @@
 #include <glib/gstdio.h>
 #include <grp.h>
 #include <libvirt-provider/error.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define BUS_NAME "org.libvirtprovider"
@@ -71,9 +73,11 @@ remove_leftover(const char *path, GError **error)
     }
     g_autoptr(GSocketClient) client = g_socket_client_new();
     g_autoptr(GSocketAddress) address = g_unix_socket_address_new(path);
+    g_autoptr(GError) refusal = NULL;
     g_autoptr(GSocketConnection) connection =
-        g_socket_client_connect(client, G_SOCKET_CONNECTABLE(address), NULL, NULL);
-    if (connection) {
+        g_socket_client_connect(client, G_SOCKET_CONNECTABLE(address), NULL, &refusal);
+    /* One whose queue is full, or of another type, has an owner, too. */
+    if (!g_error_matches(refusal, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED)) {
         g_set_error(
             error, LVP_ERROR, LVP_ERROR_BUSY,
             "control socket %s is in use by another process: stop it, or choose another with "
@@ -120,10 +124,23 @@ make_folder(const char *socket, GError **error)
     return FALSE;
 }
 
+/* GLib would cut a longer one. */
+static gboolean
+check_length(const char *socket, GError **error)
+{
+    gsize most = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
+    if (strlen(socket) <= most)
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                "control socket %s: the path of a socket has at most %zu bytes", socket, most);
+    return FALSE;
+}
+
 LvpControlServer *
 lvp_control_server_new(LvpService *service, const char *socket, GError **error)
 {
-    if (!make_folder(socket, error) || !remove_leftover(socket, error))
+    if (!check_length(socket, error) || !make_folder(socket, error) ||
+        !remove_leftover(socket, error))
         return NULL;
     g_autofree char *escaped = g_dbus_address_escape_value(socket);
     g_autofree char *address = g_strdup_printf("unix:path=%s", escaped);
@@ -138,8 +155,10 @@ lvp_control_server_new(LvpService *service, const char *socket, GError **error)
                     socket, problem->message);
         return NULL;
     }
-    if (!open_to_group(socket, error))
+    if (!open_to_group(socket, error)) {
+        unlink(socket);
         return NULL;
+    }
     LvpControlServer *self = g_new0(LvpControlServer, 1);
     self->service = service;
     self->socket = g_strdup(socket);

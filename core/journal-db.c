@@ -10,13 +10,20 @@
 #define SCHEMA_VERSION 1
 #define APPLICATION_ID 0x6c767031 /* "lvp1" */
 
+/* MEMORY: a savepoint's journal is no file in /var/tmp. */
+static const char PRAGMAS[] =
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;";
+
+/* Machines have large rows: as a rowid table they do not fill the pages of an index. Each index is
+ * a page more to sync; that names are unique is the allocator's to see to. */
 static const char SCHEMA[] =
-    "CREATE TABLE machine(uuid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, class TEXT NOT NULL,"
+    "CREATE TABLE machine(uuid TEXT NOT NULL UNIQUE, name TEXT NOT NULL, class TEXT NOT "
+    "NULL,"
     " request TEXT NOT NULL, template TEXT NOT NULL, labels TEXT NOT NULL,"
     " annotations TEXT NOT NULL, amounts TEXT NOT NULL, desired INTEGER NOT NULL,"
     " created INTEGER NOT NULL, keep_nvram INTEGER NOT NULL, op INTEGER NOT NULL, step INTEGER NOT "
     "NULL, boot_id TEXT NOT NULL,"
-    " generation INTEGER NOT NULL, error TEXT) WITHOUT ROWID;"
+    " generation INTEGER NOT NULL, error TEXT);"
     "CREATE TABLE held_unit(source TEXT, id TEXT, machine TEXT NOT NULL, resource TEXT NOT NULL,"
     " identity TEXT NOT NULL, node INTEGER NOT NULL, PRIMARY KEY(source, id)) WITHOUT ROWID;"
     "CREATE TABLE record(machine TEXT, source TEXT, bytes BLOB NOT NULL,"
@@ -305,9 +312,21 @@ lvp_journal_db_commit(LvpJournalDb *self, GError **error)
 {
     if (step(self, SQL_COMMIT, error))
         return TRUE;
-    if (!sqlite3_get_autocommit(self->handle))
-        step(self, SQL_ROLLBACK, NULL);
+    lvp_journal_db_roll_back(self);
     return FALSE;
+}
+
+void
+lvp_journal_db_roll_back(LvpJournalDb *self)
+{
+    if (lvp_journal_db_is_in_transaction(self))
+        step(self, SQL_ROLLBACK, NULL);
+}
+
+gboolean
+lvp_journal_db_is_in_transaction(LvpJournalDb *self)
+{
+    return !sqlite3_get_autocommit(self->handle);
 }
 
 gboolean
@@ -393,8 +412,8 @@ lvp_journal_db_open(const char *path, GError **error)
         return NULL;
     }
     sqlite3_busy_timeout(self->handle, 2000);
-    if (!execute(self, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;", error) ||
-        !make_schema(self, error) || !prepare_statements(self, error))
+    if (!execute(self, PRAGMAS, error) || !make_schema(self, error) ||
+        !prepare_statements(self, error))
         return NULL;
     return g_steal_pointer(&self);
 }

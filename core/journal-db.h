@@ -13,6 +13,9 @@ void lvp_journal_db_close(LvpJournalDb *self);
 /* A transaction; a commit that fails has rolled back. */
 gboolean lvp_journal_db_begin(LvpJournalDb *self, GError **error);
 gboolean lvp_journal_db_commit(LvpJournalDb *self, GError **error);
+void lvp_journal_db_roll_back(LvpJournalDb *self);
+/* SQLite ends a transaction by itself after some errors, such as a full disk. */
+gboolean lvp_journal_db_is_in_transaction(LvpJournalDb *self);
 /* A part of it that can be taken back alone. */
 gboolean lvp_journal_db_begin_part(LvpJournalDb *self, GError **error);
 gboolean lvp_journal_db_end_part(LvpJournalDb *self, gboolean keep, GError **error);

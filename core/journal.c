@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writers hand a task to the one thread that owns the connection and wait for it. The thread takes
- * all that is queued into one transaction, each task as a part of its own: a task that fails is
- * undone alone, and the commit's one sync serves all others. */
+/* One caller writes at a time. Who finds nobody writing takes all that is queued into one
+ * transaction; the others wait, and so share its sync. There is no thread of its own: for a single
+ * caller its two switches would cost a tenth of the write. */
 #include "journal-db.h"
 
 #include <errno.h>
@@ -10,13 +10,11 @@
 #define MAX_BATCH 64
 
 struct LvpJournal {
-    LvpJournalDb *db; /* the writer thread's, once that runs */
-    GThread *writer;
-    GMutex mutex; /* guards the rest */
-    GCond wake_writer;
-    GCond wake_callers;
+    LvpJournalDb *db; /* of whoever is writing */
+    GMutex mutex;     /* guards the rest */
+    GCond written;
     GQueue tasks; /* Task, borrowed from the waiting callers */
-    gboolean closing;
+    gboolean writing;
 };
 
 typedef struct Task Task;
@@ -67,15 +65,28 @@ lvp_unit_mark_free(LvpUnitMark *self)
     g_free(self);
 }
 
-/* ---- the writer ---- */
+/* ---- writing ---- */
 
+/* One of several in a transaction: what fails is undone alone. */
 static gboolean
 run_part(LvpJournalDb *db, Task *task)
 {
-    if (!lvp_journal_db_begin_part(db, &task->error))
+    /* Without its transaction a part would be durable on its own, and still be told as failed. */
+    if (!lvp_journal_db_is_in_transaction(db) || !lvp_journal_db_begin_part(db, &task->error))
         return FALSE;
     gboolean ok = task->run(db, task, &task->error);
     return lvp_journal_db_end_part(db, ok, ok ? &task->error : NULL) && ok;
+}
+
+static void
+run_alone(LvpJournalDb *db, Task *task)
+{
+    if (!lvp_journal_db_begin(db, &task->error))
+        return;
+    if (task->run(db, task, &task->error))
+        task->ok = lvp_journal_db_commit(db, &task->error);
+    else
+        lvp_journal_db_roll_back(db);
 }
 
 static void
@@ -96,29 +107,25 @@ run_batch(LvpJournalDb *db, GPtrArray *batch)
     }
 }
 
-static gpointer
-write_until_closed(gpointer data)
+/* With the mutex held, which is let go meanwhile: writes what is queued, as far as it goes into one
+ * batch. */
+static void
+write_queued(LvpJournal *self)
 {
-    LvpJournal *self = data;
     g_autoptr(GPtrArray) batch = g_ptr_array_new();
-    g_mutex_lock(&self->mutex);
-    for (;;) {
-        while (g_queue_is_empty(&self->tasks) && !self->closing)
-            g_cond_wait(&self->wake_writer, &self->mutex);
-        if (g_queue_is_empty(&self->tasks))
-            break;
-        g_ptr_array_set_size(batch, 0);
-        while (batch->len < MAX_BATCH && !g_queue_is_empty(&self->tasks))
-            g_ptr_array_add(batch, g_queue_pop_head(&self->tasks));
-        g_mutex_unlock(&self->mutex);
-        run_batch(self->db, batch);
-        g_mutex_lock(&self->mutex);
-        for (guint i = 0; i < batch->len; i++)
-            ((Task *)g_ptr_array_index(batch, i))->done = TRUE;
-        g_cond_broadcast(&self->wake_callers);
-    }
+    while (batch->len < MAX_BATCH && !g_queue_is_empty(&self->tasks))
+        g_ptr_array_add(batch, g_queue_pop_head(&self->tasks));
+    self->writing = TRUE;
     g_mutex_unlock(&self->mutex);
-    return NULL;
+    if (batch->len == 1)
+        run_alone(self->db, g_ptr_array_index(batch, 0));
+    else
+        run_batch(self->db, batch);
+    g_mutex_lock(&self->mutex);
+    self->writing = FALSE;
+    for (guint i = 0; i < batch->len; i++)
+        ((Task *)g_ptr_array_index(batch, i))->done = TRUE;
+    g_cond_broadcast(&self->written);
 }
 
 static gboolean
@@ -126,9 +133,12 @@ submit(LvpJournal *self, Task *task, GError **error)
 {
     g_mutex_lock(&self->mutex);
     g_queue_push_tail(&self->tasks, task);
-    g_cond_signal(&self->wake_writer);
-    while (!task->done)
-        g_cond_wait(&self->wake_callers, &self->mutex);
+    while (!task->done) {
+        if (self->writing)
+            g_cond_wait(&self->written, &self->mutex);
+        else
+            write_queued(self);
+    }
     g_mutex_unlock(&self->mutex);
     if (!task->ok)
         g_propagate_error(error, task->error);
@@ -220,10 +230,8 @@ lvp_journal_open(const char *folder, GError **error)
         return NULL;
     LvpJournal *self = g_new0(LvpJournal, 1);
     g_mutex_init(&self->mutex);
-    g_cond_init(&self->wake_writer);
-    g_cond_init(&self->wake_callers);
+    g_cond_init(&self->written);
     self->db = db;
-    self->writer = g_thread_new("journal", write_until_closed, self);
     return self;
 }
 
@@ -244,14 +252,8 @@ lvp_journal_close(LvpJournal *self)
 {
     if (!self)
         return;
-    g_mutex_lock(&self->mutex);
-    self->closing = TRUE;
-    g_cond_signal(&self->wake_writer);
-    g_mutex_unlock(&self->mutex);
-    g_thread_join(self->writer);
     lvp_journal_db_close(self->db);
-    g_cond_clear(&self->wake_writer);
-    g_cond_clear(&self->wake_callers);
+    g_cond_clear(&self->written);
     g_mutex_clear(&self->mutex);
     g_free(self);
 }

@@ -2,9 +2,8 @@
 /* Machines and their claims on disk.
  *
  * Each write returns after it is durable (WAL, synchronous=FULL) or has failed with LVP_ERROR_HOST
- * and changed nothing. Writes may come from any thread: one writer thread runs what is queued in
- * one transaction, so that they share a sync. What a call passes in must not change until it
- * returns. */
+ * and changed nothing. Writes may come from any thread; those that come together share a sync. What
+ * a call passes in must not change until it returns. */
 #pragma once
 
 #include "machine.h"
@@ -29,7 +28,7 @@ void lvp_unit_mark_free(LvpUnitMark *self);
 /* Opens or makes FOLDER/state.db. LVP_ERROR_HOST: not writable or damaged; LVP_ERROR_NOT_SUPPORTED:
  * of a later version. */
 LvpJournal *lvp_journal_open(const char *folder, GError **error);
-/* Writes what is queued, then closes. Accepts NULL. */
+/* After the last write has returned. Accepts NULL. */
 void lvp_journal_close(LvpJournal *self);
 
 /* All machines with their holdings and records: LvpMachine, in the order of names. Both loads are

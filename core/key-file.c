@@ -54,14 +54,19 @@ read_text(const char *name, LvpDiagnostics *diagnostics)
 {
     struct stat status = {0};
     g_autoptr(GError) error = NULL;
-    char *text = NULL;
+    g_autofree char *text = NULL;
+    gsize length = 0;
     if (stat(name, &status) == 0 && !S_ISREG(status.st_mode))
         lvp_diagnostics_add(diagnostics, name, 0, 0, "is no file");
     else if (status.st_size > MAX_BYTES)
         lvp_diagnostics_add(diagnostics, name, 0, 0, "larger than 1 MiB");
-    else if (!g_file_get_contents(name, &text, NULL, &error))
+    else if (!g_file_get_contents(name, &text, &length, &error))
         lvp_diagnostics_add(diagnostics, name, 0, 0, "%s", error->message);
-    return text;
+    else if (strlen(text) == length)
+        return g_steal_pointer(&text);
+    else /* what comes after it would be lost */
+        lvp_diagnostics_add(diagnostics, name, 0, 0, "has a NUL character");
+    return NULL;
 }
 
 LvpKeyFile *

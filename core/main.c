@@ -7,9 +7,11 @@
 #include "logging.h"
 #include "reconcile.h"
 #include "setup.h"
+#include "standard-files.h"
 
 #include <glib-unix.h>
 #include <locale.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -321,6 +323,8 @@ int
 main(int argc, char **argv)
 {
     (void)argc;
+    lvp_standard_files_fill();
+    mallopt(M_ARENA_MAX, 1); /* a dozen threads that mostly wait do not need an arena each */
     setlocale(LC_ALL, "");
     const char *const *arguments = (const char *const *)argv;
     if (has_flag(argv, "--help", "-h")) {

@@ -11,6 +11,8 @@
 #define JOB_INTERFACE "org.libvirtprovider.Job1"
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 #define QUIET_MS 1000
+#define CONNECT_WAIT_MS 10000
+#define CONNECT_PAUSE_US 20000
 #define CLEAR_LINE "\r\033[K"
 
 struct LvpClient {
@@ -37,6 +39,27 @@ set_daemon_error(const LvpClient *self, const GError *problem, GError **error)
                 self->socket, problem->message);
 }
 
+/* A daemon that many clients call at once takes them one after the other: the kernel says "try
+ * again" once its queue is full. */
+static GDBusConnection *
+connect_in_turn(const char *address, GError **error)
+{
+    gint64 deadline = g_get_monotonic_time() + (gint64)CONNECT_WAIT_MS * 1000;
+    for (;;) {
+        g_autoptr(GError) problem = NULL;
+        GDBusConnection *connection = g_dbus_connection_new_for_address_sync(
+            address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, &problem);
+        if (connection)
+            return connection;
+        if (!g_error_matches(problem, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK) ||
+            g_get_monotonic_time() > deadline) {
+            g_propagate_error(error, g_steal_pointer(&problem));
+            return NULL;
+        }
+        g_usleep(CONNECT_PAUSE_US);
+    }
+}
+
 LvpClient *
 lvp_client_new(const char *socket, GError **error)
 {
@@ -46,8 +69,7 @@ lvp_client_new(const char *socket, GError **error)
     g_autofree char *escaped = g_dbus_address_escape_value(socket);
     g_autofree char *address = g_strdup_printf("unix:path=%s", escaped);
     g_autoptr(GError) problem = NULL;
-    self->connection = g_dbus_connection_new_for_address_sync(
-        address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, &problem);
+    self->connection = connect_in_turn(address, &problem);
     if (self->connection)
         return g_steal_pointer(&self);
     if (g_error_matches(problem, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED))
@@ -225,10 +247,17 @@ begin_job(LvpClient *self, JobWait *wait, const char *method, GVariant *paramete
         return FALSE;
     g_variant_get(answer, "(o)", &wait->path);
     /* The job may have ended before we knew its path. */
+    GError *problem = NULL;
     g_autoptr(GVariant) all =
-        call(self, wait->path, PROPERTIES, "GetAll", g_variant_new("(s)", JOB_INTERFACE), error);
-    if (!all)
+        call(self, wait->path, PROPERTIES, "GetAll", g_variant_new("(s)", JOB_INTERFACE), &problem);
+    if (!all && g_dbus_connection_is_closed(self->connection)) {
+        g_error_free(problem); /* wait_for_end() will see it, and knows that a job had begun */
+        return TRUE;
+    }
+    if (!all) {
+        g_propagate_error(error, problem);
         return FALSE;
+    }
     g_autoptr(GVariant) values = g_variant_get_child_value(all, 0);
     take_values(wait, values);
     return TRUE;

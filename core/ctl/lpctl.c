@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lpctl: reads the command line, runs one verb, turns errors into exit codes. */
 #include "commands.h"
+#include "standard-files.h"
 
 #include <libvirt-provider/error.h>
 #include <locale.h>
@@ -253,8 +254,10 @@ read_output(const LvpCtlOptions *options, LvpOutput *output, GError **error)
     output->format = LVP_FORMAT_TABLE;
     output->no_headers = options->no_headers;
     output->columns = options->columns;
-    output->color = strcmp(color, "always") == 0 ||
-                    (strcmp(color, "auto") == 0 && isatty(STDOUT_FILENO) && !getenv("NO_COLOR"));
+    const char *no_color = getenv("NO_COLOR"); /* https://no-color.org: if not empty */
+    output->color =
+        strcmp(color, "always") == 0 ||
+        (strcmp(color, "auto") == 0 && isatty(STDOUT_FILENO) == 1 && !(no_color && no_color[0]));
     return !options->format || lvp_format_parse(options->format, &output->format, error);
 }
 
@@ -280,6 +283,42 @@ run_verb(const LvpCtlVerb *verb, const LvpCtlOptions *options, char **arguments,
     return FALSE;
 }
 
+/* GOption takes "--force=no" for "--force". */
+static gboolean
+check_words(char **words, const GArray *all_options, GError **error)
+{
+    for (guint i = 1; words[i] && strcmp(words[i], "--") != 0; i++) {
+        const char *value = strchr(words[i], '=');
+        if (!value || !g_str_has_prefix(words[i], "--"))
+            continue;
+        g_autofree char *name = g_strndup(words[i] + 2, (gsize)(value - words[i]) - 2);
+        for (guint k = 0; k < all_options->len; k++) {
+            const GOptionEntry *entry = &g_array_index(all_options, CtlOption, k).entry;
+            if (entry->arg != G_OPTION_ARG_NONE || strcmp(entry->long_name, name) != 0)
+                continue;
+            g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                        "--%s takes no value: give it, or leave it out", name);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+/* GOption leaves the "--" where a word after it begins with '-', as the name of a machine may. */
+static void
+drop_separator(char **words)
+{
+    guint i = 0;
+    while (words[i] && strcmp(words[i], "--") != 0)
+        i++;
+    if (!words[i])
+        return;
+    g_free(words[i]);
+    for (; words[i + 1]; i++)
+        words[i] = words[i + 1];
+    words[i] = NULL;
+}
+
 static gboolean
 parse_and_run(char ***words, LvpCtlOptions *options, GError **error)
 {
@@ -292,11 +331,14 @@ parse_and_run(char ***words, LvpCtlOptions *options, GError **error)
     g_option_context_set_help_enabled(context, FALSE);
     g_option_context_add_main_entries(context, (GOptionEntry *)(gpointer)entries->data, NULL);
     g_autoptr(GError) problem = NULL;
+    if (!check_words(*words, all_options, error))
+        return FALSE;
     if (!g_option_context_parse_strv(context, words, &problem)) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "%s; see lpctl --help",
                     problem->message);
         return FALSE;
     }
+    drop_separator(*words);
     char **arguments = *words + 1;
     guint used = 0;
     if (version) {
@@ -319,6 +361,7 @@ int
 main(int argc, char **argv)
 {
     (void)argc;
+    lvp_standard_files_fill();
     setlocale(LC_ALL, "");
     LvpCtlOptions options = {0};
     g_autoptr(GError) error = NULL;

@@ -156,16 +156,23 @@ cell_to_text(JsonNode *node)
     return g_strdup_printf("%" G_GINT64_FORMAT, json_node_get_int(node));
 }
 
+/* What stands at "state" or "attributes.driver"; a key may have dots itself, as in
+ * "resources.gpu.nvidia/a30". NULL where there is nothing. */
 static JsonNode *
 find_member(JsonObject *object, const char *path)
 {
-    g_auto(GStrv) names = g_strsplit(path, ".", -1);
-    JsonNode *node = NULL;
-    for (guint i = 0; names[i]; i++) {
-        node = object ? json_object_get_member(object, names[i]) : NULL;
-        object = node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+    for (;;) {
+        JsonNode *node = json_object_get_member(object, path);
+        const char *dot = strchr(path, '.');
+        if (node || !dot)
+            return node;
+        g_autofree char *name = g_strndup(path, (gsize)(dot - path));
+        node = json_object_get_member(object, name);
+        if (!node || !JSON_NODE_HOLDS_OBJECT(node))
+            return NULL;
+        object = json_node_get_object(node);
+        path = dot + 1;
     }
-    return node;
 }
 
 /* In a table a state carries its conditions: "host" for a free device that the host uses. */
@@ -219,13 +226,22 @@ find_column(const LvpRowKind *kind, const char *name, Column *ret_column)
     }
     for (guint i = 0; kind->keys[i]; i++) {
         gsize length = strlen(kind->keys[i]);
-        if (g_ascii_strncasecmp(name, kind->keys[i], length) == 0 &&
-            (name[length] == '\0' || name[length] == '.')) {
-            *ret_column = (Column){g_ascii_strup(name, -1), name, FALSE};
+        gboolean whole = g_ascii_strcasecmp(name, kind->keys[i]) == 0;
+        if (whole || (g_str_has_prefix(name, kind->keys[i]) && name[length] == '.')) {
+            *ret_column = (Column){g_ascii_strup(name, -1), whole ? kind->keys[i] : name, FALSE};
             return TRUE;
         }
     }
     return FALSE;
+}
+
+/* "a,b" as {"a", "b"}; "" as {""}, which is no column. NULL for NULL. */
+static char **
+split_names(const char *list)
+{
+    if (list && list[0] == '\0')
+        return g_strdupv((char *[]){(char[]){""}, NULL});
+    return list ? g_strsplit(list, ",", -1) : NULL;
 }
 
 static GArray *
@@ -283,14 +299,26 @@ get_color(const char *text)
     return g_strv_contains(BAD, text) ? "\033[31m" : NULL;
 }
 
-/* Text from a device or a guest must not drive the terminal. */
+/* Text from a device, a guest or a label must not drive the terminal, nor end the line. */
+static char *
+make_harmless(const char *text)
+{
+    g_autoptr(GString) harmless = g_string_new(NULL);
+    for (const char *c = text; *c; c = g_utf8_find_next_char(c, NULL)) {
+        gunichar character = g_utf8_get_char(c);
+        GUnicodeType type = g_unichar_type(character);
+        gboolean breaks_line =
+            type == G_UNICODE_LINE_SEPARATOR || type == G_UNICODE_PARAGRAPH_SEPARATOR;
+        g_string_append_unichar(harmless,
+                                type == G_UNICODE_CONTROL || breaks_line ? ' ' : character);
+    }
+    return g_string_free(g_steal_pointer(&harmless), FALSE);
+}
+
 static void
 print_cell(const LvpOutput *self, const char *text, int width, gboolean last)
 {
-    g_autofree char *plain = g_strdup(text);
-    for (char *c = plain; *c; c++)
-        if (g_ascii_iscntrl(*c))
-            *c = ' ';
+    g_autofree char *plain = make_harmless(text);
     const char *color = self->color ? get_color(plain) : NULL;
     int padding = last ? 0 : width - (int)g_utf8_strlen(plain, -1) + 2;
     printf("%s%s%s%*s", color ? color : "", plain, color ? "\033[0m" : "", padding, "");
@@ -342,7 +370,7 @@ print_cells(const LvpOutput *self, const GPtrArray *cells, guint n_columns)
 static gboolean
 print_table(const LvpOutput *self, const LvpRowKind *kind, JsonArray *rows, GError **error)
 {
-    g_auto(GStrv) names = self->columns ? g_strsplit(self->columns, ",", -1) : NULL;
+    g_auto(GStrv) names = split_names(self->columns);
     g_autoptr(GArray) columns = choose_columns(self, kind, names, rows, error);
     if (!columns || columns->len == 0)
         return columns != NULL;
@@ -373,7 +401,7 @@ lvp_output_check(const LvpOutput *self, const LvpRowKind *kind, GError **error)
 {
     if (self->format == LVP_FORMAT_XML)
         return refuse_xml(error);
-    g_auto(GStrv) names = self->columns ? g_strsplit(self->columns, ",", -1) : NULL;
+    g_auto(GStrv) names = split_names(self->columns);
     g_autoptr(JsonArray) no_rows = json_array_new();
     g_autoptr(GArray) columns = choose_columns(self, kind, names, no_rows, error);
     return columns != NULL;
@@ -415,7 +443,8 @@ print_lines(JsonObject *object)
     json_object_iter_init_ordered(&iter, object);
     while (json_object_iter_next_ordered(&iter, &key, &value)) {
         g_autofree char *text = cell_to_text(value);
-        printf("%s: %s\n", key, text[0] ? text : "-");
+        g_autofree char *plain = make_harmless(text);
+        printf("%s: %s\n", key, plain[0] ? plain : "-");
     }
 }
 

@@ -20,18 +20,41 @@ is_empty(JsonNode *node)
     return !JSON_NODE_HOLDS_OBJECT(node) || json_object_get_size(json_node_get_object(node)) == 0;
 }
 
+/* NODE as JSON, which is YAML, too, but for some characters that may stand in JSON as they are. */
+static char *
+make_scalar(JsonNode *node)
+{
+    g_autofree char *json = json_to_string(node, FALSE);
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (const char *c = json; *c; c = g_utf8_find_next_char(c, NULL)) {
+        gunichar character = g_utf8_get_char(c);
+        gboolean is_break = character == 0x2028 || character == 0x2029; /* line, paragraph */
+        if (character < 0x7f || (g_unichar_isprint(character) && !is_break))
+            g_string_append_unichar(text, character);
+        else
+            g_string_append_printf(text, "\\U%08x", character);
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+static gboolean
+is_plain(const char *key)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./-";
+    static const char *const OTHERS[] = {"null", "true", "false", "yes", "no",
+                                         "on",   "off",  "y",     "n",   NULL};
+    g_autofree char *lower = g_ascii_strdown(key, -1);
+    return g_ascii_isalpha(key[0]) && strspn(key, allowed) == strlen(key) &&
+           !g_strv_contains(OTHERS, lower);
+}
+
 /* Plain where YAML can read it so; labels may have any key. */
 static void
 print_key(const char *key)
 {
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./-";
-    if (g_ascii_isalpha(key[0]) && strspn(key, plain) == strlen(key)) {
-        printf("%s:", key);
-        return;
-    }
     g_autoptr(JsonNode) node = json_node_init_string(json_node_alloc(), key);
-    g_autofree char *text = json_to_string(node, FALSE);
+    g_autofree char *text = is_plain(key) ? g_strdup(key) : make_scalar(node);
     printf("%s:", text);
 }
 
@@ -39,9 +62,7 @@ static void
 print_yaml_value(JsonNode *node, guint depth)
 {
     if (is_empty(node)) {
-        g_autoptr(JsonGenerator) generator = json_generator_new();
-        json_generator_set_root(generator, node);
-        g_autofree char *text = json_generator_to_data(generator, NULL);
+        g_autofree char *text = make_scalar(node);
         printf(" %s\n", text);
         return;
     }

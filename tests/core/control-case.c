@@ -54,8 +54,10 @@ die_in_commit(gpointer data, ScriptedSource *source, const char *member)
 {
     (void)source;
     (void)data;
-    if (strcmp(member, "commit") == 0 && world_find(world, "dies"))
-        _exit(EXIT_FAILURE);
+    if (strcmp(member, "commit") != 0 || !world_find(world, "dies"))
+        return;
+    lvp_scratch_free(world->scratch);
+    _exit(EXIT_FAILURE);
 }
 
 static int
@@ -91,8 +93,6 @@ control_case_init(ControlCase *self)
     self->scratch = lvp_scratch_new();
     self->socket = lvp_scratch_get_path(self->scratch, "run/control.sock");
     self->server = 0;
-    /* What a server leaves that dies goes with our own folder. */
-    g_setenv("TMPDIR", lvp_scratch_get_root(self->scratch), TRUE);
 }
 
 static gboolean

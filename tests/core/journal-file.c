@@ -4,6 +4,8 @@
 #include <criterion/criterion.h>
 #include <sqlite3.h>
 
+#define BUSY_TIMEOUT_MS 10000
+
 static void
 append_record(GString *text, GVariant *record)
 {
@@ -81,6 +83,7 @@ journal_file_query(const char *folder, const char *sql)
     sqlite3 *handle = NULL;
     char *problem = NULL;
     sqlite3_open_v2(file, &handle, SQLITE_OPEN_READWRITE, NULL);
+    sqlite3_busy_timeout(handle, BUSY_TIMEOUT_MS);
     sqlite3_exec(handle, sql, append_row, text, &problem);
     cr_assert_null(problem, "%s: %s", sql, problem);
     sqlite3_close(handle);
