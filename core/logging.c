@@ -24,6 +24,17 @@ get_field(const GLogField *fields, gsize count, const char *key)
     return "";
 }
 
+/* One entry is one line, whatever names and messages came from clients and libvirt. */
+static void
+print_line(const char *level, const char *message)
+{
+    g_autofree char *line = g_strdup(message);
+    for (char *c = line; *c; c++)
+        if (g_ascii_iscntrl(*c))
+            *c = ' ';
+    fprintf(stderr, "libvirt-provider: %s: %s\n", level, g_strchomp(line));
+}
+
 static GLogWriterOutput
 write_entry(GLogLevelFlags level, const GLogField *fields, gsize count, gpointer data)
 {
@@ -36,7 +47,7 @@ write_entry(GLogLevelFlags level, const GLogField *fields, gsize count, gpointer
                        : level & G_LOG_LEVEL_WARNING                      ? "warning"
                        : level & (G_LOG_LEVEL_MESSAGE | G_LOG_LEVEL_INFO) ? "info"
                                                                           : "debug";
-    fprintf(stderr, "libvirt-provider: %s: %s\n", name, get_field(fields, count, "MESSAGE"));
+    print_line(name, get_field(fields, count, "MESSAGE"));
     return G_LOG_WRITER_HANDLED;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define DEFAULT_STOP_SECONDS 60
+#define MAPS_MAX_BYTES (256u << 10) /* as Kubernetes has it for annotations */
 
 /* ---- specifications ---- */
 
@@ -75,9 +76,13 @@ read_creation(GVariant *values, Creation *creation, GError **error)
     g_variant_lookup(values, "uuid", "&s", &creation->spec.uuid);
     g_variant_lookup(values, "template", "&s", &creation->spec.template_xml);
     g_variant_lookup(values, "start", "b", &creation->spec.start);
-    if (creation->spec.name && creation->spec.class_name)
+    gsize size = g_variant_get_size(creation->spec.labels);
+    size += g_variant_get_size(creation->spec.annotations);
+    if (creation->spec.name && creation->spec.class_name && size <= MAPS_MAX_BYTES)
         return TRUE;
-    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "a machine needs name and class");
+    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                size > MAPS_MAX_BYTES ? "labels and annotations are larger than 256 KiB"
+                                      : "a machine needs name and class");
     return FALSE;
 }
 
