@@ -242,13 +242,27 @@ is_connection_error(void)
            (domain == VIR_FROM_REMOTE && code != VIR_ERR_OPERATION_UNSUPPORTED);
 }
 
+/* Whether the last error is about the text of a domain, which comes from a template. */
+static gboolean
+is_xml_error(void)
+{
+    int code = virGetLastErrorCode();
+    return code == VIR_ERR_XML_ERROR || code == VIR_ERR_XML_DETAIL ||
+           code == VIR_ERR_XML_INVALID_SCHEMA;
+}
+
 static gboolean
 set_libvirt_error(GError **error, const char *format, const char *what)
 {
     g_autofree char *verb = g_strdup_printf("%s %s", format, what);
+    g_autofree char *message = g_strchomp(g_strdup(virGetLastErrorMessage()));
+    g_strdelimit(message, "\n", ' '); /* the schema's validator says several lines */
     g_set_error(error, LVP_ERROR,
-                is_connection_error() ? LVP_ERROR_NOT_REACHABLE : LVP_ERROR_HYPERVISOR,
-                "libvirt cannot %s: %s", verb, virGetLastErrorMessage());
+                is_connection_error() ? LVP_ERROR_NOT_REACHABLE
+                : is_xml_error()      ? LVP_ERROR_INVALID_REQUEST
+                                      : LVP_ERROR_HYPERVISOR,
+                "libvirt cannot %s: %s%s", verb, message,
+                is_xml_error() ? " (look at the template; --dry-run -o xml shows the domain)" : "");
     return FALSE;
 }
 

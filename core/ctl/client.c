@@ -269,7 +269,9 @@ wait_for_end(LvpClient *self, JobWait *wait, guint timeout_s)
     wait->loop = g_main_loop_new(NULL, FALSE);
     gulong closed = g_signal_connect(self->connection, "closed", G_CALLBACK(handle_closed), wait);
     guint quiet = g_timeout_add(QUIET_MS, end_quiet_time, wait);
-    guint deadline = timeout_s > 0 ? g_timeout_add_seconds(timeout_s, run_out_of_time, wait) : 0;
+    /* Not g_timeout_add_seconds(), which may come almost a second too early. */
+    guint timeout_ms = MIN(timeout_s, G_MAXUINT / 1000) * 1000;
+    guint deadline = timeout_s > 0 ? g_timeout_add(timeout_ms, run_out_of_time, wait) : 0;
     if (g_dbus_connection_is_closed(self->connection))
         wait->disconnected = TRUE;
     else if (!has_ended(wait))

@@ -1,26 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2119,SC2120 # callers in other files give the arguments
 # Sourced by the scenarios, which testbed.py runs in the VM as: SCENARIO BUILD_ROOT. Each of them is one boot.
-# Here: a libvirt host in the VM, PCI devices, the provider, and TAP.
+# Here: a libvirt host in the VM, PCI devices, and the provider.
 
 SCENARIOS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 BUILD=${1:?usage: $0 BUILD_ROOT}
 PATH=$BUILD/core:$PATH
 SOURCES=/usr/lib/libvirt-provider/sources
 PROVIDER_LOG=/out/provider.log
-PROVIDER_PID=
 
-# --- waiting -----------------------------------------------------------------------------------------
-
-# eventually SECONDS COMMAND...: repeats the command until it succeeds, at most that long.
-eventually() {
-    local deadline=$((SECONDS + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $deadline ] || return 1
-        sleep 0.2
-    done
-}
+# shellcheck source=tests/support/tap.sh
+. "$SCENARIOS/../support/tap.sh"
+# shellcheck source=tests/support/provider.sh
+. "$SCENARIOS/../support/provider.sh"
 
 # --- what a libvirt host has -------------------------------------------------------------------------
 
@@ -107,63 +99,6 @@ provider_start() {
     eventually 60 provider_answers_or_ended && provider_is_there
 }
 
-provider_is_there() { kill -0 "$PROVIDER_PID" 2>/dev/null; }
-provider_answers_or_ended() { lpctl status || ! provider_is_there; }
-
-# provider_stop [SIGNAL]: ends the provider and waits until it is gone; returns its exit status.
-provider_stop() {
-    kill -s "${1:-TERM}" "$PROVIDER_PID"
-    wait "$PROVIDER_PID" 2>/dev/null
-}
-
-# device ADDRESS FIELD, machine NAME FIELD, class NAME FIELD: one field of the JSON (a jq path).
-device() { lpctl device list --all -o json | jq -r --arg id "$1" ".devices[] | select(.id == \$id) | $2"; }
-machine() { lpctl machine list -o json | jq -r --arg name "$1" ".machines[] | select(.name == \$name) | $2"; }
-class() { lpctl class list -o json | jq -r --arg name "$1" ".classes[] | select(.name == \$name) | $2"; }
-
-device_is_free() { [ "$(device "$1" '[.state] + .conditions | join(" ")')" = free ]; }
-machine_is() { [ "$(machine "$1" .state)" = "$2" ]; }
-
-# --- TAP ---------------------------------------------------------------------------------------------
-
-tap_count=0
-tap_failed=0
-
-say() { echo "# [$(cut -d' ' -f1 /proc/uptime)s] $*"; }
-
-# check NAME COMMAND...: one test, passed if the command succeeds; its output is shown if it does not.
-check() {
-    local name=$1 verdict=ok
-    shift
-    "$@" >/run/check.output 2>&1 || verdict="not ok"
-    tap_count=$((tap_count + 1))
-    echo "$verdict $tap_count - $name"
-    [ "$verdict" = ok ] && return
-    tap_failed=$((tap_failed + 1))
-    [ -s /run/check.output ] || echo "failed: $*" >/run/check.output
-    sed 's/^/#   /' /run/check.output
-}
-
-equal() {
-    [ "$1" = "$2" ] && return
-    diff -U0 <(echo "$1") <(echo "$2") | sed '1,2d; /^@@/d; s/^-/got:  /; s/^+/want: /'
-    return 1
-}
-# shellcheck disable=SC2053 # $2 is a pattern
-matches() { [[ $1 == $2 ]] || { printf 'got:  %s\nwant: %s\n' "$1" "$2" && false; }; }
-
-# is NAME GOT WANT; like NAME GOT PATTERN
-is() { check "$1" equal "$2" "$3"; }
-like() { check "$1" matches "$2" "$3"; }
-
-# refused NAME STATUS PATTERN COMMAND...: the command must fail with this exit status and such a message.
-refused() {
-    local name=$1 want=$2 pattern=$3 output status=0
-    shift 3
-    output=$("$@" 2>&1 >/dev/null) || status=$?
-    like "$name" "exit $status: $output" "exit $want: $pattern"
-}
-
 # is_running NAME ADDRESS...: the machine runs, and its QEMU holds each of these devices.
 is_running() {
     local name=$1 address
@@ -181,18 +116,6 @@ is_back() {
     is "$1 is on its driver (${2:-none})" "$(driver_of "$1")" "$2"
     is "$1 has no driver_override" "$(override_of "$1")" "(null)"
 }
-
-# Ends the scenario; the provider's log goes along where something failed.
-finish() {
-    [ -z "$PROVIDER_PID" ] || provider_stop
-    [ $tap_failed = 0 ] || [ -z "$PROVIDER_PID" ] || show_provider_log
-    echo "1..$tap_count"
-    exit $((tap_failed > 0))
-}
-
-show_provider_log() { tail -n 60 $PROVIDER_LOG | sed 's/^/# provider: /'; }
-
-give_up() { echo "Bail out! $*" && exit 1; }
 
 # begin: the host as every scenario wants it.
 begin() {
