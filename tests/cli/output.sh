@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What lpctl prints: JSON, YAML and CSV that others can read, whatever stands in labels; tables that do not drive
+# the terminal.
+set -u
+. "$(dirname "$0")/lib.sh"
+
+LABELS=(
+    'a: b=c' '#x=y' 'true=no' '- q=1' '"=2' "'=3" 'k={[,' $'n\nl=x\ny' $'tab\t=\t' '*a=b' '1=2' 'null=null' '~=~'
+    $'esc=\e[31m' 'quote=a"b,c' '😀=é' 'u=a=b' $'del=\x7f' $'c1=\xc2\x9b1m\xc2\x85\xe2\x80\xa8' '<<=x' ' =sp' '?=x'
+    'a\b=c\d' 'app.kubernetes.io/name=web' 'empty='
+)
+
+# reads FORMAT COMMAND...: the output can be read as such; yaml: and is the same as the JSON.
+reads() {
+    "${@:2}" -o "$1" >"$WORK/output" && "${@:2}" -o json >"$WORK/output.json" &&
+        python3 "$HERE/read-output.py" "$1" "$WORK/output" "$WORK/output.json"
+}
+
+begin_provider
+arguments=()
+for label in "${LABELS[@]}"; do arguments+=(--label "$label"); done
+check "a machine with difficult labels" lpctl machine create vm1 --class nic "${arguments[@]}" --annotation '!a=%'
+check "another" lpctl machine create vm2 --class tiny --no-start
+
+say formats
+for command in "source list" "device list" "device list --all" "class list" "machine list" "machine show vm1" \
+    "device show 0000:01:00.0" "class show nic" status; do
+    # shellcheck disable=SC2086 # words of a command
+    for format in json yaml; do check "$command as $format" reads $format lpctl $command; done
+done
+for command in "source list" "device list" "class list" "machine list" "machine show vm1"; do
+    # shellcheck disable=SC2086
+    check "$command as csv" reads csv lpctl $command
+done
+check "labels as csv" reads csv lpctl machine list -c name,labels
+is "all labels are kept" "$(machine vm1 '.labels | length')" ${#LABELS[@]}
+is "with their values" "$(machine vm1 '.labels["n\nl"]')" $'x\ny'
+is "a new machine as json" "$(lpctl machine create vm3 --class tiny -o json | jq -r '.machines[0] | .name + " " + .state')" \
+    "vm3 running"
+is "a new machine as a name" "$(lpctl machine create vm4 --class tiny -o name)" vm4
+is "names" "$(lpctl machine list -o name | xargs)" "vm1 vm2 vm3 vm4"
+
+say tables
+is "columns by name and by path" "$(lpctl machine list -c name,state,resources.nic.intel/82574l --no-headers | head -n 1)" \
+    "vm1  running  1"
+is "a label with dots" "$(lpctl machine show vm1 -c labels.app.kubernetes.io/name -o csv --no-headers)" web
+is "in any case" "$(lpctl device list -c IDENTITY,Numa -o csv --no-headers | head -n 1)" "8086:10d3:8086:0001:a1:020000,0"
+is "csv has all columns" "$(lpctl device list -o csv | head -n 1)" ID,RESOURCE,STATE,MACHINE,DRIVER,GROUP,NUMA,REASON
+is "its fields are quoted" "$(lpctl machine list -o csv -c labels.quote --no-headers | head -n 1)" '"a""b,c"'
+has_controls() { LC_ALL=C grep -qP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]'; }
+for command in "machine list -c labels" "machine show vm1" "machine explain vm1"; do
+    # shellcheck disable=SC2086
+    is "$command has no control characters" "$(lpctl $command | has_controls && echo some)" ""
+done
+is "machine show has a line per key" "$(lpctl machine show vm1 | wc -l)" 9
+is "no colour for a file" "$(lpctl device list | has_controls && echo some)" ""
+like "colour where it is wanted" "$(lpctl device list --color=always)" $'*\e\\[32mfree\e\\[0m*'
+is "machines of a table are aligned" "$(lpctl machine list --no-headers -c name,class,state | awk '{print index($0, $3)}' |
+    sort -u | wc -l)" 1
+
+finish_provider

@@ -1,0 +1,119 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What can be in the way when the daemon starts: sockets, state, another daemon. It says so, touches nothing that is
+# not its own, and ends.
+set -u
+. "$(dirname "$0")/lib.sh"
+
+# fails NAME STATUS PATTERN FLAG...: the daemon does not start; the last line says why.
+fails() {
+    local name=$1 want=$2 pattern=$3 status=0
+    shift 3
+    provider --log-level=error "$@" >"$WORK/output" 2>&1 || status=$?
+    like "$name" "exit $status: $(cat "$WORK/output")" "exit $want: libvirt-provider: $pattern"
+}
+
+# starts NAME FLAG...: it starts, answers and ends.
+starts() {
+    local name=$1 status
+    shift
+    check "$name" provider_start --log-level=error "$@"
+    provider_stop
+    status=$?
+    PROVIDER_PID=
+    is "$name: and ends" $status 0
+}
+
+# with_socket NAME TYPE: a socket of this type at $WORK/NAME whose owner does not answer, until it is killed.
+with_socket() {
+    python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX, getattr(socket, sys.argv[2]))
+s.bind(sys.argv[1])
+if sys.argv[2] == "SOCK_STREAM":
+    s.listen(0)
+    clients = [socket.socket(socket.AF_UNIX) for i in range(4)]
+    for client in clients:
+        client.setblocking(False)
+        client.connect_ex(sys.argv[1])
+open(sys.argv[1] + ".ready", "w")
+time.sleep(60)' "$WORK/$1" "$2" &
+    eventually 10 test -e "$WORK/$1.ready"
+}
+
+say sockets
+fails "file in the place of the socket" 1 "control socket $WORK/classes.yaml: *no socket*" --control-socket="$WORK/classes.yaml"
+like "it is still there" "$(head -n 1 "$WORK/classes.yaml")" "*tiny*"
+fails "folder in its place" 1 "control socket $WORK: *no socket*" --control-socket="$WORK"
+fails "file in the place of its folder" 1 "cannot make folder $WORK/classes.yaml *" --control-socket="$WORK/classes.yaml/x"
+fails "long path" 2 "control socket *: the path of a socket has at most 107 bytes" --control-socket="$WORK/$(printf 'a%.0s' {1..108})"
+is "and no socket of half the path" "$(find "$WORK" -type s)" ""
+with_socket busy SOCK_STREAM
+fails "socket of somebody who is busy" 1 "control socket $WORK/busy is in use *" --control-socket="$WORK/busy"
+check "it is still there" test -S "$WORK/busy"
+kill %%
+with_socket datagrams SOCK_DGRAM
+fails "socket of another kind" 1 "control socket $WORK/datagrams is in use *" --control-socket="$WORK/datagrams"
+check "it is still there" test -S "$WORK/datagrams"
+kill %%
+wait
+LIBVIRT_PROVIDER_SOCKET=$WORK/busy starts "a socket that somebody has left" --control-socket="$WORK/busy"
+check "is taken away at the end" test ! -e "$WORK/busy"
+SPECIAL="$WORK/a b;c,d=e%f.sock"
+LIBVIRT_PROVIDER_SOCKET=$SPECIAL starts "a path that needs quoting" --control-socket="$SPECIAL"
+
+say state
+fails "file in the place of the state" 1 "cannot make state folder $WORK/classes.yaml: *--libvirt-provider-dir*" \
+    --libvirt-provider-dir="$WORK/classes.yaml"
+fails "a folder that cannot be made" 1 "cannot make state folder /proc/state: *" --libvirt-provider-dir=/proc/state
+mkdir -p "$WORK"/state{1,2,3,4}/state.db
+fails "folder as the journal" 1 "cannot open journal $WORK/state1/state.db: *" --libvirt-provider-dir="$WORK/state1"
+rmdir "$WORK"/state{2,3,4}/state.db
+head -c 8192 /dev/urandom >"$WORK/state2/state.db"
+cp "$WORK/state2/state.db" "$WORK/state2.copy"
+fails "no journal" 1 "cannot open journal $WORK/state2/state.db: *" --libvirt-provider-dir="$WORK/state2"
+check "it is as it was" cmp "$WORK/state2/state.db" "$WORK/state2.copy"
+python3 -c 'import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("PRAGMA user_version=99")
+db.execute("PRAGMA application_id=1")' "$WORK/state3/state.db"
+fails "journal of another version" 1 "journal $WORK/state3/state.db is of schema 99 *" --libvirt-provider-dir="$WORK/state3"
+: >"$WORK/state4/state.db"
+starts "empty journal" --libvirt-provider-dir="$WORK/state4"
+starts "new state folder" --libvirt-provider-dir="$WORK/state5/state"
+is "nobody else can read it" "$(stat -c %a "$WORK/state5/state/state.db")" 600
+
+say the host
+fails "no host" "[12]" "*/nonexistent/sys*" --host-root=/nonexistent
+fails "relative host root" 2 "*not an absolute path" --host-root=host
+mv "$HOST/sys/devices/system/cpu/online" "$WORK/online"
+fails "host without CPUs" 1 "source cpu: *" --log-level=error
+mv "$WORK/online" "$HOST/sys/devices/system/cpu/online"
+fails "more memory reserved than there is" 2 "source memory: reserved-memory-size is 99Gi, but the host has only 16Gi" \
+    --resource-manager-reserved-memory-size=99Gi
+cp -r "$HOST" "$WORK/plain" && rm -r "$WORK/plain/sys/bus"
+starts "a host without PCI" --host-root="$WORK/plain"
+
+say a second daemon
+begin_provider
+check "the first one works" lpctl machine create vm1 --class nic
+before=$(state_of_everything)
+fails "a second one on this host" 1 "another libvirt-provider runs on host root $HOST/ *stop it first"
+fails "with other paths" 1 "another libvirt-provider runs on host root *" --control-socket="$WORK/other.sock" \
+    --libvirt-provider-dir="$WORK/other" --host-root="$WORK/../${WORK##*/}/host/"
+check "it has made nothing" test ! -e "$WORK/other.sock" -a ! -e "$WORK/other"
+cp -r "$HOST" "$WORK/host2"
+fails "on another host with this socket" 1 "control socket * is in use *" --host-root="$WORK/host2" \
+    --libvirt-provider-dir="$WORK/other"
+is "the first one has noticed nothing" "$(state_of_everything)" "$before"
+is "its socket is closed to others" "$(stat -c %a "$LIBVIRT_PROVIDER_SOCKET")" 660
+
+say closed standard files
+provider_stop
+libvirt-provider "${FLAGS[@]}" <&- >&- 2>&- &
+PROVIDER_PID=$!
+check "it starts" eventually 30 lpctl status
+is "its claims are there" "$(device 0000:01:00.0 .machine)" vm1
+check "and nothing else got their numbers" sh -c "! readlink /proc/$PROVIDER_PID/fd/[012] | grep -v '^/$'"
+check "the machine is deleted" lpctl machine delete vm1
+
+finish_provider

@@ -1,0 +1,108 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What lpctl is given wrongly: each is refused with its exit status and one line on stderr, and changes nothing.
+set -u
+. "$(dirname "$0")/lib.sh"
+
+UUID=8189bcce-0359-4a06-9d7a-efce049b294d
+
+# wrong NAME STATUS PATTERN WORD...: lpctl refuses it.
+wrong() { rejected "$1" "$2" "lpctl: $3" lpctl "${@:4}"; }
+
+say without a daemon
+wrong "no command" 2 "no command; see lpctl --help"
+wrong "empty command" 2 "no command ''; see lpctl --help" ''
+wrong "unknown command" 2 "no command 'nosuch'; *" nosuch
+wrong "unknown command with --help" 2 "no command 'nosuch'; *" nosuch --help
+wrong "no verb" 2 "machine *: the verb is missing; there are: create, list, *" machine
+wrong "unknown verb" 2 "machine 'nosuch': no such verb; there are: create, list, *" machine nosuch
+wrong "too few arguments" 2 "usage: lpctl machine create NAME" machine create
+wrong "too many arguments" 2 "usage: lpctl machine list" machine list extra
+wrong "unknown option" 2 "Unknown option --nosuch; *" machine list --nosuch
+wrong "option of another verb" 2 "--all is no option of machine list" machine list --all
+wrong "option without its value" 2 "Missing argument for --class; *" machine create a --class
+wrong "value of an option that has none" 2 "--force takes no value*" machine stop a --force=no
+wrong "unknown format" 2 "'xls' is no format: *" machine list -o xls
+wrong "unknown colour" 2 "--color must be auto, always or never, *" machine list --color=red
+wrong "negative time" 2 "--wait must not be negative" machine delete a --wait=-1
+wrong "no time" 2 "Cannot parse integer value*" machine delete a --wait=soon
+wrong "argument that is no UTF-8" 2 "argument 1 is not UTF-8 text" machine show $'\xff'
+wrong "no daemon" 8 "libvirt-provider does not answer on $WORK/control.sock: *No such file*is it running*" status
+wrong "file in the place of the socket" 8 "*Connection refused*" --socket="$WORK/classes.yaml" status
+wrong "socket with a long path" 8 "*" --socket="/tmp/$(printf 'a%.0s' {1..200})" status
+check "--help" lpctl machine create --help
+check "--version" lpctl --version
+
+begin_provider
+before=$(state_of_everything)
+
+say names
+wrong "no class given" 2 "a: --class is missing" machine create a
+wrong "unknown class" 10 "a: no machine class 'nosuch'; there are: tiny, nic, *" machine create a --class nosuch
+for name in .. .a a/b "a b" 😀 "" "$(printf 'a%.0s' {1..65})"; do
+    wrong "machine '$name'" 2 "*no name for a machine: 1 to 64 of *" machine create "$name" --class tiny
+done
+refused "machine with a line end" 2 "*no name for a machine*" lpctl machine create $'a\nb' --class tiny
+for uuid in "" x ${UUID^^} $UUID-0; do
+    wrong "uuid '$uuid'" 2 "a: '$uuid' is no uuid: use one in lower case*" machine create a --class tiny --uuid "$uuid"
+done
+for label in "" x =x; do
+    wrong "label '$label'" 2 "a: --label must be KEY=VALUE, *" machine create a --class tiny --label "$label"
+done
+wrong "label twice" 2 "a: --label must be KEY=VALUE, each key once, *" machine create a --class tiny --label k=1 --label k=2
+wrong "annotation without =" 2 "a: --annotation must be *" machine create a --class tiny --annotation x
+wrong "domain of somebody else" 9 "test: libvirt has a domain test already*" machine create test --class tiny
+for verb in show explain start stop delete; do
+    wrong "$verb of no machine" 10 "*no machine 'nosuch'*" machine $verb nosuch
+done
+refused "each of several is told" 10 "*no machine 'no1'*lpctl: *no machine 'no2'*" lpctl machine delete no1 no2
+for verb in show explain cordon uncordon release; do
+    wrong "$verb of no device" 10 "*no device 'nosuch'*" device $verb nosuch
+done
+wrong "release of a device that is free" 2 "*is not quarantined: *" device release 0000:01:00.0 --force
+wrong "show of no class" 10 "*no machine class 'nosuch'*" class show nosuch
+wrong "explain of no class" 10 "*no * 'nosuch'*" class explain nosuch
+wrong "class whose resource nobody offers" 4 "a: no capacity for class fpga: no source offers fpga.acme/x1" \
+    machine create a --class fpga
+is "nothing has changed" "$(state_of_everything)" "$before"
+
+say output that would be wrong is refused before there is a machine
+wrong "unknown column" 2 "*no column 'x'; there are: name, *" machine create a --class tiny -o csv -c x
+wrong "xml of a machine" 2 "*xml*dry-run*" machine create a --class tiny -o xml
+wrong "no column" 2 "no column ''; *" machine list -c ''
+is "nothing has changed" "$(state_of_everything)" "$before"
+
+say what is taken
+check "a machine with everything" lpctl machine create vm1 --class nic --uuid $UUID --label a=1 --annotation b=2
+check "the same again answers with it" lpctl machine create vm1 --class nic --uuid $UUID --label a=1 --annotation b=2
+wrong "the uuid with other arguments" 9 "vm1: *uuid $UUID already*" machine create vm1 --class nic --uuid $UUID
+wrong "the name again" 9 "vm1: a machine named vm1 exists already*" machine create vm1 --class tiny
+is "one is there" "$(lpctl machine list -o name)" vm1
+check "cordon" lpctl device cordon 0000:02:00.0
+wrong "the last card is cordoned" 4 \
+    "*needs 1 nic.intel/82574l, 0 of 2 free (0000:01:00.0 is held by vm1, 0000:02:00.0 * cordoned it)" \
+    machine create vm2 --class nic
+check "uncordon" lpctl device uncordon 0000:02:00.0
+check "stop by uuid" lpctl machine stop $UUID --force
+is "it keeps its card" "$(device 0000:01:00.0 '.state + " " + .machine')" "bound vm1"
+check "delete, as a dry run" lpctl machine delete vm1 --dry-run
+is "it is still there" "$(machine vm1 .state)" stopped
+check "delete" lpctl machine delete vm1
+wrong "it is gone" 10 "vm1: no machine 'vm1'" machine delete vm1
+check "a name like an option" lpctl machine create --class tiny --no-start -- -vm
+check "can be deleted, too" lpctl machine delete -- -vm
+is "nothing has changed" "$(state_of_everything)" "$before"
+
+say standard files that are closed or full
+full() { lpctl machine list >/dev/full; }
+no_stdout() { lpctl machine list >&-; }
+none() { lpctl machine list <&- >&- 2>&-; }
+no_template() { lpctl machine create a --class tiny --template - <&-; }
+refused "full disk" 1 "lpctl: cannot write the output: No space left*" full
+refused "closed standard output" 1 "lpctl: cannot write the output: Bad file*" no_stdout
+refused "all closed" 1 "" none
+refused "template from closed input" 2 "*Bad file descriptor" no_template
+is "the daemon got nothing of it" "$(grep -c warning "$PROVIDER_LOG")" 1
+is "nothing has changed" "$(state_of_everything)" "$before"
+
+finish_provider
