@@ -13,8 +13,8 @@ dnf_build=(
 )
 
 # To run the unit tests and the checks of the sources.
-apt_test=(clang libclang-rt-dev clang-format clang-tidy libcriterion-dev)
-dnf_test=(clang compiler-rt clang-tools-extra libcriterion-devel libasan libubsan)
+apt_test=(clang libclang-rt-dev clang-format clang-tidy libcriterion-dev python3-yaml jq)
+dnf_test=(clang compiler-rt clang-tools-extra libcriterion-devel libasan libubsan python3-pyyaml jq)
 
 # To run the VM, and what is used in it.
 apt_vm=(

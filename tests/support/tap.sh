@@ -28,7 +28,7 @@ check() {
     [ "$verdict" = ok ] && return
     tap_failed=$((tap_failed + 1))
     [ -s "$tap_output" ] || echo "failed: $*" >"$tap_output"
-    sed 's/^/#   /' "$tap_output"
+    head -n 40 "$tap_output" | cut -c -400 | sed 's/^/#   /'
 }
 
 equal() {
