@@ -8,18 +8,20 @@
 #include <string.h>
 
 #define SCHEMA_VERSION 1
+#define REMOVALS_BETWEEN_CLEANUPS 64
 #define APPLICATION_ID 0x6c767031 /* "lvp1" */
 
 /* MEMORY: a savepoint's journal is no file in /var/tmp. */
 static const char PRAGMAS[] =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;";
 
-/* Machines have large rows: as a rowid table they do not fill the pages of an index. Each index is
- * a page more to sync; that names are unique is the allocator's to see to. */
+/* What costs is the number of pages that a commit has to sync. So machines have no index but their
+ * row (that names and uuids are unique is the allocator's to see to), and a template, which is
+ * larger than all the rest, stands once for all machines that were made from it. */
 static const char SCHEMA[] =
-    "CREATE TABLE machine(uuid TEXT NOT NULL UNIQUE, name TEXT NOT NULL, class TEXT NOT "
-    "NULL,"
-    " request TEXT NOT NULL, template TEXT NOT NULL, labels TEXT NOT NULL,"
+    "CREATE TABLE template(id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, text TEXT NOT NULL);"
+    "CREATE TABLE machine(id INTEGER PRIMARY KEY, uuid TEXT NOT NULL, name TEXT NOT NULL,"
+    " class TEXT NOT NULL, request TEXT NOT NULL, template INTEGER NOT NULL, labels TEXT NOT NULL,"
     " annotations TEXT NOT NULL, amounts TEXT NOT NULL, desired INTEGER NOT NULL,"
     " created INTEGER NOT NULL, keep_nvram INTEGER NOT NULL, op INTEGER NOT NULL, step INTEGER NOT "
     "NULL, boot_id TEXT NOT NULL,"
@@ -38,6 +40,9 @@ typedef enum {
     SQL_SAVEPOINT,
     SQL_RELEASE,
     SQL_ROLLBACK_TO,
+    SQL_INSERT_TEMPLATE,
+    SQL_FIND_TEMPLATE,
+    SQL_DELETE_TEMPLATES,
     SQL_INSERT_MACHINE,
     SQL_UPDATE_MACHINE,
     SQL_DELETE_MACHINE,
@@ -57,13 +62,16 @@ static const char *const SQL_TEXTS[SQL_COUNT] = {
     [SQL_SAVEPOINT] = "SAVEPOINT task",
     [SQL_RELEASE] = "RELEASE task",
     [SQL_ROLLBACK_TO] = "ROLLBACK TO task",
+    [SQL_INSERT_TEMPLATE] = "INSERT OR IGNORE INTO template(hash, text) VALUES(?1,?2)",
+    [SQL_FIND_TEMPLATE] = "SELECT id FROM template WHERE hash=?1",
+    [SQL_DELETE_TEMPLATES] = "DELETE FROM template WHERE id NOT IN (SELECT template FROM machine)",
     [SQL_INSERT_MACHINE] =
         "INSERT INTO machine(desired, created, op, step, boot_id, generation,"
         " error, keep_nvram, uuid, name, class, request, template, labels, annotations,"
         " amounts) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)",
     [SQL_UPDATE_MACHINE] = "UPDATE machine SET desired=?1, created=?2, op=?3, step=?4, boot_id=?5,"
-                           " generation=?6, error=?7, keep_nvram=?8 WHERE uuid=?9",
-    [SQL_DELETE_MACHINE] = "DELETE FROM machine WHERE uuid=?1",
+                           " generation=?6, error=?7, keep_nvram=?8 WHERE id=?9",
+    [SQL_DELETE_MACHINE] = "DELETE FROM machine WHERE id=?1",
     [SQL_INSERT_UNIT] = "INSERT INTO held_unit(source, id, machine, resource, identity, node)"
                         " VALUES(?1,?2,?3,?4,?5,?6)",
     [SQL_DELETE_UNITS] = "DELETE FROM held_unit WHERE source=?1 AND id=?2 AND machine=?3",
@@ -78,6 +86,9 @@ struct LvpJournalDb {
     sqlite3 *handle;
     sqlite3_stmt *statements[SQL_COUNT];
     char *path;
+    char *last_template; /* its text, and its row; 0: not known to be there */
+    gint64 last_template_id;
+    guint n_removed; /* machines, since templates were last looked through */
 };
 
 /* ---- statements ---- */
@@ -166,8 +177,41 @@ bind_progress(LvpJournalDb *self, Sql sql, const LvpMachine *machine)
     sqlite3_bind_int64(statement, 6, machine->generation);
     bind_text(statement, 7, machine->error);
     sqlite3_bind_int(statement, 8, machine->keep_nvram);
-    bind_text(statement, 9, machine->uuid);
     return statement;
+}
+
+/* The row of TEXT among the templates, made if need be; 0 on failure. */
+static gint64
+get_template(LvpJournalDb *self, const char *text, GError **error)
+{
+    if (self->last_template_id != 0 && strcmp(self->last_template, text) == 0)
+        return self->last_template_id;
+    g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
+    bind_text(self->statements[SQL_INSERT_TEMPLATE], 1, hash);
+    bind_text(self->statements[SQL_INSERT_TEMPLATE], 2, text);
+    if (!step(self, SQL_INSERT_TEMPLATE, error))
+        return 0;
+    sqlite3_stmt *row = self->statements[SQL_FIND_TEMPLATE];
+    bind_text(row, 1, hash);
+    gint64 id = sqlite3_step(row) == SQLITE_ROW ? sqlite3_column_int64(row, 0) : 0;
+    if (id == 0)
+        set_db_error(self, error, "read");
+    sqlite3_reset(row);
+    sqlite3_clear_bindings(row);
+    g_free(self->last_template);
+    self->last_template = g_strdup(text);
+    self->last_template_id = id;
+    return id;
+}
+
+/* Removes the templates that no machine has any more; now and then, because it reads all machines.
+ */
+static gboolean
+forget_templates(LvpJournalDb *self, GError **error)
+{
+    self->last_template_id = 0;
+    self->n_removed = 0;
+    return step(self, SQL_DELETE_TEMPLATES, error);
 }
 
 static gboolean
@@ -189,22 +233,27 @@ insert_units(LvpJournalDb *self, const LvpHolding *holding, GError **error)
 }
 
 gboolean
-lvp_journal_db_reserve(LvpJournalDb *self, const LvpMachine *machine, GError **error)
+lvp_journal_db_reserve(LvpJournalDb *self, LvpMachine *machine, GError **error)
 {
+    gint64 template = get_template(self, machine->template_xml, error);
+    if (template == 0)
+        return FALSE;
     g_autofree char *request = request_to_text(machine->request);
     g_autofree char *labels = g_variant_print(machine->labels, FALSE);
     g_autofree char *annotations = g_variant_print(machine->annotations, FALSE);
     g_autofree char *amounts = amounts_to_text(machine);
     sqlite3_stmt *statement = bind_progress(self, SQL_INSERT_MACHINE, machine);
+    bind_text(statement, 9, machine->uuid);
     bind_text(statement, 10, machine->name);
     bind_text(statement, 11, machine->class_name);
     bind_text(statement, 12, request);
-    bind_text(statement, 13, machine->template_xml);
+    sqlite3_bind_int64(statement, 13, template);
     bind_text(statement, 14, labels);
     bind_text(statement, 15, annotations);
     bind_text(statement, 16, amounts);
     if (!step(self, SQL_INSERT_MACHINE, error))
         return FALSE;
+    machine->row_id = sqlite3_last_insert_rowid(self->handle);
     for (guint i = 0; i < machine->holdings->len; i++)
         if (!insert_units(self, g_ptr_array_index(machine->holdings, i), error))
             return FALSE;
@@ -214,7 +263,7 @@ lvp_journal_db_reserve(LvpJournalDb *self, const LvpMachine *machine, GError **e
 gboolean
 lvp_journal_db_save_machine(LvpJournalDb *self, const LvpMachine *machine, GError **error)
 {
-    bind_progress(self, SQL_UPDATE_MACHINE, machine);
+    sqlite3_bind_int64(bind_progress(self, SQL_UPDATE_MACHINE, machine), 9, machine->row_id);
     if (!step(self, SQL_UPDATE_MACHINE, error))
         return FALSE;
     if (sqlite3_changes(self->handle) == 1)
@@ -290,8 +339,10 @@ lvp_journal_db_remove(LvpJournalDb *self,
     bind_text(self->statements[SQL_DELETE_RECORDS], 1, machine->uuid);
     if (!step(self, SQL_DELETE_RECORDS, error))
         return FALSE;
-    bind_text(self->statements[SQL_DELETE_MACHINE], 1, machine->uuid);
+    sqlite3_bind_int64(self->statements[SQL_DELETE_MACHINE], 1, machine->row_id);
     if (!step(self, SQL_DELETE_MACHINE, error))
+        return FALSE;
+    if (++self->n_removed >= REMOVALS_BETWEEN_CLEANUPS && !forget_templates(self, error))
         return FALSE;
     for (guint i = 0; marks && i < marks->len; i++)
         if (!lvp_journal_db_set_mark(self, g_ptr_array_index(marks, i), error))
@@ -319,6 +370,7 @@ lvp_journal_db_commit(LvpJournalDb *self, GError **error)
 void
 lvp_journal_db_roll_back(LvpJournalDb *self)
 {
+    self->last_template_id = 0; /* it may be this transaction that has put it there */
     if (lvp_journal_db_is_in_transaction(self))
         step(self, SQL_ROLLBACK, NULL);
 }
@@ -338,8 +390,10 @@ lvp_journal_db_begin_part(LvpJournalDb *self, GError **error)
 gboolean
 lvp_journal_db_end_part(LvpJournalDb *self, gboolean keep, GError **error)
 {
-    if (!keep)
+    if (!keep) {
+        self->last_template_id = 0;
         step(self, SQL_ROLLBACK_TO, NULL);
+    }
     return step(self, SQL_RELEASE, error);
 }
 
@@ -406,6 +460,7 @@ lvp_journal_db_open(const char *path, GError **error)
 {
     g_autoptr(LvpJournalDb) self = g_new0(LvpJournalDb, 1);
     self->path = g_strdup(path);
+    self->n_removed = REMOVALS_BETWEEN_CLEANUPS; /* what an earlier run has left */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX;
     if (sqlite3_open_v2(self->path, &self->handle, flags, NULL) != SQLITE_OK) {
         set_db_error(self, error, "open");
@@ -426,6 +481,7 @@ lvp_journal_db_close(LvpJournalDb *self)
     for (guint i = 0; i < SQL_COUNT; i++)
         sqlite3_finalize(self->statements[i]);
     sqlite3_close(self->handle);
+    g_free(self->last_template);
     g_free(self->path);
     g_free(self);
 }

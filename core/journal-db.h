@@ -20,7 +20,7 @@ gboolean lvp_journal_db_is_in_transaction(LvpJournalDb *self);
 gboolean lvp_journal_db_begin_part(LvpJournalDb *self, GError **error);
 gboolean lvp_journal_db_end_part(LvpJournalDb *self, gboolean keep, GError **error);
 
-gboolean lvp_journal_db_reserve(LvpJournalDb *self, const LvpMachine *machine, GError **error);
+gboolean lvp_journal_db_reserve(LvpJournalDb *self, LvpMachine *machine, GError **error);
 gboolean lvp_journal_db_save_machine(LvpJournalDb *self, const LvpMachine *machine, GError **error);
 gboolean lvp_journal_db_save_records(LvpJournalDb *self, const LvpMachine *machine, GError **error);
 gboolean lvp_journal_db_remove(LvpJournalDb *self,

@@ -127,8 +127,8 @@ read_machine(sqlite3_stmt *row)
     int desired = sqlite3_column_int(row, 8), operation = sqlite3_column_int(row, 10);
     int reached = sqlite3_column_int(row, 11);
     if (desired < 0 || desired > LVP_DESIRED_ABSENT || operation < 0 ||
-        operation > LVP_OPERATION_DELETE || reached < 0 || reached > LVP_STEP_COMMITTED ||
-        !read_machine_values(machine, row))
+        operation > LVP_OPERATION_DELETE || !column_text(row, 4) || reached < 0 ||
+        reached > LVP_STEP_COMMITTED || !read_machine_values(machine, row))
         return NULL;
     g_free(machine->template_xml);
     machine->template_xml = g_strdup(column_text(row, 4));
@@ -141,6 +141,7 @@ read_machine(sqlite3_stmt *row)
     machine->generation = sqlite3_column_int64(row, 13);
     machine->error = g_strdup(column_text(row, 14));
     machine->keep_nvram = sqlite3_column_int(row, 15) != 0;
+    machine->row_id = sqlite3_column_int64(row, 16);
     return g_steal_pointer(&machine);
 }
 
@@ -189,12 +190,13 @@ GPtrArray *
 lvp_journal_rows_load_machines(sqlite3 *handle, const char *path, GError **error)
 {
     const Reader reader = {handle, path}, *self = &reader;
-    sqlite3_stmt *row =
-        prepare_read(self,
-                     "SELECT uuid, name, class, request, template, labels, annotations, amounts,"
-                     " desired, created, op, step, boot_id, generation, error, keep_nvram"
-                     " FROM machine ORDER BY name",
-                     error);
+    sqlite3_stmt *row = prepare_read(
+        self,
+        "SELECT uuid, name, class, request, template.text, labels, annotations, amounts,"
+        " desired, created, op, step, boot_id, generation, error, keep_nvram,"
+        " machine.id FROM machine LEFT JOIN template ON template.id = machine.template"
+        " ORDER BY name",
+        error);
     if (!row)
         return NULL;
     g_autoptr(GPtrArray) machines =
@@ -209,7 +211,10 @@ lvp_journal_rows_load_machines(sqlite3 *handle, const char *path, GError **error
             break;
         }
         g_ptr_array_add(machines, machine);
-        g_hash_table_insert(by_uuid, machine->uuid, machine);
+        if (!g_hash_table_insert(by_uuid, machine->uuid, machine)) {
+            ok = set_damaged(self, "a second row with the uuid", machine->name, error);
+            break;
+        }
     }
     if (!end_read(self, row, ok, result, error) || !load_units(self, by_uuid, error) ||
         !load_records(self, by_uuid, error))

@@ -20,6 +20,7 @@ struct LvpJournal {
 typedef struct Task Task;
 struct Task {
     gboolean (*run)(LvpJournalDb *db, const Task *task, GError **error);
+    LvpMachine *machine_to_add;
     const LvpMachine *machine;
     const GPtrArray *marks;
     const LvpUnitMark *mark;
@@ -148,13 +149,13 @@ submit(LvpJournal *self, Task *task, GError **error)
 static gboolean
 run_reserve(LvpJournalDb *db, const Task *task, GError **error)
 {
-    return lvp_journal_db_reserve(db, task->machine, error);
+    return lvp_journal_db_reserve(db, task->machine_to_add, error);
 }
 
 gboolean
-lvp_journal_reserve(LvpJournal *self, const LvpMachine *machine, GError **error)
+lvp_journal_reserve(LvpJournal *self, LvpMachine *machine, GError **error)
 {
-    Task task = {.run = run_reserve, .machine = machine};
+    Task task = {.run = run_reserve, .machine_to_add = machine};
     return submit(self, &task, error);
 }
 

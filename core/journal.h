@@ -37,8 +37,9 @@ GPtrArray *lvp_journal_load_machines(LvpJournal *self, GError **error);
 /* All marks: LvpUnitMark. */
 GPtrArray *lvp_journal_load_marks(LvpJournal *self, GError **error);
 
-/* Adds the machine with its amounts and units. LVP_ERROR_CONFLICT where a unit is held already. */
-gboolean lvp_journal_reserve(LvpJournal *self, const LvpMachine *machine, GError **error);
+/* Adds the machine with its amounts and units, and sets its row_id. LVP_ERROR_CONFLICT where a unit
+ * is held already. */
+gboolean lvp_journal_reserve(LvpJournal *self, LvpMachine *machine, GError **error);
 /* Updates the machine's row. */
 gboolean lvp_journal_save_machine(LvpJournal *self, const LvpMachine *machine, GError **error);
 /* The same, and the records of its holdings. */

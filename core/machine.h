@@ -36,6 +36,7 @@ typedef enum {
 
 typedef struct {
     gatomicrefcount references;
+    gint64 row_id; /* the journal's; 0 before it is reserved */
     char *uuid;
     char *name;
     char *class_name;

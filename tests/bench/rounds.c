@@ -37,16 +37,35 @@ find_median(double *values, guint count)
     return values[count / 2];
 }
 
+/* What runs before a piece of work decides how fast disk and processor answer it: no piece shall
+ * always follow the same one. */
+static void
+shuffle(guint *order, guint count, GRand *dice)
+{
+    for (guint i = count; i > 1; i--) {
+        guint other = (guint)g_rand_int_range(dice, 0, (gint32)i);
+        guint swapped = order[i - 1];
+        order[i - 1] = order[other];
+        order[other] = swapped;
+    }
+}
+
 void
 lvp_rounds_run(LvpWork *works, guint n_works, guint n_rounds)
 {
     g_autofree double *times = g_new0(double, (gsize)n_works *n_rounds);
     g_autofree double *ratios = g_new0(double, n_rounds);
-    for (guint w = 0; w < n_works; w++)
+    g_autofree guint *order = g_new0(guint, n_works);
+    g_autoptr(GRand) dice = g_rand_new_with_seed(1);
+    for (guint w = 0; w < n_works; w++) {
+        order[w] = w;
         run_once(&works[w]); /* warms up */
-    for (guint r = 0; r < n_rounds; r++)
-        for (guint w = 0; w < n_works; w++)
-            times[w * n_rounds + r] = run_once(&works[w]);
+    }
+    for (guint r = 0; r < n_rounds; r++) {
+        shuffle(order, n_works, dice);
+        for (guint i = 0; i < n_works; i++)
+            times[order[i] * n_rounds + r] = run_once(&works[order[i]]);
+    }
     for (guint w = n_works; w > 0; w--) { /* the floor last: it is sorted, too */
         LvpWork *work = &works[w - 1];
         double *own = &times[(w - 1) * n_rounds];

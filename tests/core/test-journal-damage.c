@@ -59,7 +59,7 @@ make_machine(const char *uuid, const char *name, const char *unit)
 }
 
 static void
-reserve(const LvpMachine *machine)
+reserve(LvpMachine *machine)
 {
     g_autoptr(GError) error = NULL;
     lvp_journal_reserve(journal, machine, &error);
@@ -99,15 +99,18 @@ Test(journal, unit_held_twice_is_a_conflict_and_changes_nothing)
     cr_assert_str_eq(units, "0000:3b:00.0|" UUID_1);
 }
 
-Test(journal, taken_uuid_is_a_conflict)
+Test(journal, template_of_a_write_that_was_undone_is_written_again)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(LvpMachine) first = make_machine(UUID_1, "vm1", NULL);
-    g_autoptr(LvpMachine) same_uuid = make_machine(UUID_1, "vm2", NULL);
-    reserve(first);
-    cr_assert_not(lvp_journal_reserve(journal, same_uuid, &error));
-    assert_error(error, LVP_ERROR_CONFLICT);
-    assert_machines("vm1");
+    g_autoptr(LvpMachine) first = make_machine(UUID_1, "vm1", "0000:3b:00.0");
+    g_autoptr(LvpMachine) second = make_machine(UUID_2, "vm2", "0000:3c:00.0");
+    execute("CREATE TRIGGER t BEFORE INSERT ON held_unit WHEN NEW.id = '0000:3b:00.0' "
+            "BEGIN SELECT RAISE(ABORT, 'made to fail'); END");
+    cr_assert_not(lvp_journal_reserve(journal, first, &error));
+    reserve(second);
+    g_autofree char *templates = journal_file_query(
+        folder, "SELECT name FROM machine JOIN template ON template.id = machine.template");
+    cr_assert_str_eq(templates, "vm2");
 }
 
 Test(journal, progress_of_a_machine_that_is_not_there_is_refused)
@@ -231,6 +234,18 @@ assert_unreadable_after(const char *sql)
 Test(journal, operation_out_of_range_is_damage)
 {
     assert_unreadable_after("UPDATE machine SET op=99");
+}
+
+Test(journal, template_that_is_missing_is_damage)
+{
+    assert_unreadable_after("DELETE FROM template");
+}
+
+Test(journal, uuid_of_two_rows_is_damage)
+{
+    assert_unreadable_after("INSERT INTO machine SELECT 99, uuid, 'vm9', class, request, template,"
+                            " labels, annotations, amounts, desired, created, keep_nvram, op, step,"
+                            " boot_id, generation, error FROM machine LIMIT 1");
 }
 
 Test(journal, negative_step_is_damage) { assert_unreadable_after("UPDATE machine SET step=-1"); }

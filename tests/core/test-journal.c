@@ -70,7 +70,7 @@ get_pci(const LvpMachine *machine)
 }
 
 static void
-reserve(const LvpMachine *machine)
+reserve(LvpMachine *machine)
 {
     g_autoptr(GError) error = NULL;
     lvp_journal_reserve(journal, machine, &error);
@@ -135,6 +135,49 @@ Test(journal, new_journal_is_empty)
     g_autofree char *marks = reopen_marks();
     cr_assert_str_eq(machines, "");
     cr_assert_str_eq(marks, "");
+}
+
+/* The number of templates in the file. */
+static char *
+count_templates(void)
+{
+    return journal_file_query(folder, "SELECT count(*) FROM template");
+}
+
+Test(journal, machines_with_the_same_template_share_its_row)
+{
+    g_autoptr(LvpMachine) first = make_machine(UUID_1, "vm1");
+    g_autoptr(LvpMachine) second = make_machine(UUID_2, "vm2");
+    reserve(first);
+    reserve(second);
+    g_autofree char *count = count_templates();
+    cr_assert_str_eq(count, "1");
+}
+
+Test(journal, template_that_no_machine_has_any_more_goes)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LvpMachine) machine = make_machine(UUID_1, "vm1");
+    reserve(machine);
+    lvp_journal_remove(journal, machine, NULL, &error);
+    assert_no_error(error);
+    g_autofree char *count = count_templates();
+    cr_assert_str_eq(count, "0");
+}
+
+Test(journal, templates_do_not_pile_up_while_machines_come_and_go)
+{
+    g_autoptr(GError) error = NULL;
+    for (guint i = 0; i < 200; i++) {
+        g_autoptr(LvpMachine) machine = make_machine(UUID_1, "vm1");
+        g_free(machine->template_xml);
+        machine->template_xml = g_strdup_printf("<domain>%u</domain>", i);
+        reserve(machine);
+        lvp_journal_remove(journal, machine, NULL, &error);
+        assert_no_error(error);
+    }
+    g_autofree char *count = count_templates();
+    cr_assert_lt(atoi(count), 100);
 }
 
 Test(journal, close_accepts_null) { lvp_journal_close(NULL); }
