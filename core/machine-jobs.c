@@ -155,6 +155,8 @@ lvp_machine_render(const LvpMachineJobs *jobs, const LvpCreateSpec *asked, GErro
     if (!machine)
         return NULL;
     g_autoptr(GPtrArray) sources = lvp_allocator_dup_sources(jobs->allocator);
+    if (!prepare_all(sources, machine, error))
+        return NULL;
     return lvp_step_build_domain(jobs, sources, machine, error);
 }
 

@@ -36,6 +36,7 @@ set_errno_error(GError **error, int code, const char *verb, const LvpHost *host,
     g_set_error(error, LVP_ERROR,
                 code == ENOENT      ? LVP_ERROR_NOT_FOUND
                 : code == ETIMEDOUT ? LVP_ERROR_TIMED_OUT
+                : code == ENOTTY    ? LVP_ERROR_NOT_SUPPORTED
                                     : LVP_ERROR_HOST,
                 "cannot %s %s/%s: %s", verb, host->root, what, g_strerror(code));
 }

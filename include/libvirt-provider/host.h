@@ -54,8 +54,8 @@ gboolean lvp_host_exists(LvpHost *self, LvpHostTree tree, const char *path);
 /* Writes TEXT to an attribute below /sys in a child process that holds the lock LOCK (a name
  * without slash, such as a PCI address). Success says only that the kernel took the text: the
  * caller looks whether the effect came. LVP_ERROR_TIMED_OUT after TIMEOUT_MS (the write may still
- * complete), LVP_ERROR_BUSY when an earlier effect on LOCK is in flight, LVP_ERROR_HOST with the
- * errno's text. */
+ * complete), LVP_ERROR_BUSY when an earlier effect on LOCK is in flight, LVP_ERROR_NOT_SUPPORTED
+ * where the kernel says ENOTTY, LVP_ERROR_HOST with the errno's text. */
 gboolean lvp_host_write(LvpHost *self,
                         const char *path,
                         const char *text,

@@ -12,8 +12,8 @@ typedef struct {
     guint vendor;
     guint id; /* class or device */
     guint subsystem_vendor, subsystem_device, revision;
-    guint weight;         /* says also which of the above count */
-    const char *resource; /* borrowed from the file's list; NULL after a mistake in a name */
+    guint weight;      /* says also which of the above count */
+    LvpPciOffer offer; /* its resource is borrowed from the list; NULL after a mistake in a name */
     guint line;
 } Entry;
 
@@ -163,6 +163,24 @@ parse_refinements(const Reader *reader, const LvpYamlNode *mapping, Entry *entry
            revision_ok == has_revision;
 }
 
+/* An optional key that takes one of two words; FALSE (the first) where it is missing or wrong. */
+static gboolean
+parse_choice(const Reader *reader,
+             const LvpYamlNode *mapping,
+             const char *key,
+             const char *first,
+             const char *second)
+{
+    const LvpYamlNode *node = lvp_yaml_node_find(mapping, key);
+    if (!node || !lvp_yaml_node_expect(node, LVP_YAML_SCALAR, key, reader->diagnostics))
+        return FALSE;
+    const char *text = lvp_yaml_node_get_text(node);
+    if (strcmp(text, first) != 0 && strcmp(text, second) != 0)
+        lvp_yaml_node_report(node, reader->diagnostics, "%s must be %s or %s, but is '%s'", key,
+                             first, second, text);
+    return strcmp(text, second) == 0;
+}
+
 static gboolean
 is_same_match(const Entry *a, const Entry *b)
 {
@@ -199,7 +217,8 @@ read_device(const Reader *reader,
             const char *vendor_name)
 {
     static const char *const KEYS[] = {
-        "id", "name", "type", "subsystemVendor", "subsystemDevice", "revision", NULL};
+        "id",        "name",  "type", "subsystemVendor", "subsystemDevice", "revision",
+        "functions", "group", NULL};
     if (!lvp_yaml_node_expect(node, LVP_YAML_MAPPING, "a device", reader->diagnostics))
         return;
     lvp_yaml_node_check_keys(node, KEYS, reader->diagnostics);
@@ -209,11 +228,13 @@ read_device(const Reader *reader,
         parse_name(reader, node, "name", LOWER UPPER DIGITS "._-", "A-Z a-z 0-9 . _ -");
     const char *type = parse_name(reader, node, "type", LOWER DIGITS "_-", "a-z 0-9 _ -");
     gboolean refinements_ok = parse_refinements(reader, node, &entry);
+    entry.offer.single_function = parse_choice(reader, node, "functions", "together", "single");
+    entry.offer.wide_group = parse_choice(reader, node, "group", "refuse", "allow");
     if (!vendor || !id_ok || !refinements_ok)
         return;
     report_rival(reader, node, &entry);
     if (name && type && vendor_name)
-        entry.resource =
+        entry.offer.resource =
             intern_resource(reader->file, g_strdup_printf("%s.%s/%s", type, vendor_name, name));
     g_array_append_val(reader->file->entries, entry);
 }
@@ -371,7 +392,7 @@ matches(const Entry *entry, const LvpPciIds *ids)
     return !(entry->weight & WEIGHT_REVISION) || entry->revision == ids->revision;
 }
 
-const char *
+const LvpPciOffer *
 lvp_pci_devices_file_match(const LvpPciDevicesFile *self, const LvpPciIds *ids)
 {
     if (lvp_pci_is_bridge(ids->class_code))
@@ -379,7 +400,7 @@ lvp_pci_devices_file_match(const LvpPciDevicesFile *self, const LvpPciIds *ids)
     const Entry *entry = find_first(self, ids->vendor);
     for (; entry && entry < get_end(self) && entry->vendor == ids->vendor; entry++)
         if (matches(entry, ids))
-            return entry->resource;
+            return &entry->offer;
     return NULL;
 }
 

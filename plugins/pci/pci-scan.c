@@ -110,6 +110,25 @@ lvp_pci_read_group(LvpHost *host, const char *address, char group[LVP_PCI_NAME_S
     lvp_host_read_link_name(host, LVP_HOST_SYS, path, group, LVP_PCI_NAME_SIZE);
 }
 
+guint
+lvp_pci_count_virtual_functions(LvpHost *host, const char *address)
+{
+    char path[LVP_PCI_PATH_SIZE], value[LVP_HOST_VALUE_SIZE];
+    guint64 count = 0;
+    lvp_pci_path(path, address, "sriov_numvfs");
+    if (lvp_host_read_value(host, LVP_HOST_SYS, path, value, sizeof value) > 0)
+        g_ascii_string_to_unsigned(value, 10, 0, G_MAXUINT16, &count, NULL);
+    return (guint)count;
+}
+
+void
+lvp_pci_read_physical_function(LvpHost *host, const char *address, char physical[LVP_PCI_NAME_SIZE])
+{
+    char path[LVP_PCI_PATH_SIZE];
+    lvp_pci_path(path, address, "physfn");
+    lvp_host_read_link_name(host, LVP_HOST_SYS, path, physical, LVP_PCI_NAME_SIZE);
+}
+
 gboolean
 lvp_pci_is_leaving_vfio(LvpHost *host, const char *address)
 {

@@ -43,5 +43,11 @@ char *lvp_pci_make_identity(const LvpPciIds *ids);
 void lvp_pci_read_driver(LvpHost *host, const char *address, char driver[LVP_PCI_NAME_SIZE]);
 /* The number of the IOMMU group as text, or "". */
 void lvp_pci_read_group(LvpHost *host, const char *address, char group[LVP_PCI_NAME_SIZE]);
+/* How many virtual functions it has; 0 also where it can have none. */
+guint lvp_pci_count_virtual_functions(LvpHost *host, const char *address);
+/* The physical function of a virtual one, or "". */
+void lvp_pci_read_physical_function(LvpHost *host,
+                                    const char *address,
+                                    char physical[LVP_PCI_NAME_SIZE]);
 /* Without a driver but with a vfio-dev folder: an unbind that the kernel has not finished. */
 gboolean lvp_pci_is_leaving_vfio(LvpHost *host, const char *address);

@@ -18,6 +18,12 @@ part_to_text(const LvpDomainPart *part)
         case LVP_EDIT_APPEND:
             g_string_append_printf(text, "%s += %s\n", edit->path, edit->value);
             break;
+        case LVP_EDIT_BEGIN_SLOT:
+            g_string_append(text, "a slot:\n");
+            break;
+        case LVP_EDIT_APPEND_FUNCTION:
+            g_string_append_printf(text, "function %u = %s\n", edit->function, edit->value);
+            break;
         }
     }
     return g_string_free(g_steal_pointer(&text), FALSE);

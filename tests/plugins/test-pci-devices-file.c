@@ -21,7 +21,8 @@ static const LvpPciIds A30 = {.vendor = 0x10de,
 static void
 assert_match(const LvpPciDevicesFile *file, LvpPciIds ids, const char *expected)
 {
-    const char *found = lvp_pci_devices_file_match(file, &ids);
+    const LvpPciOffer *offer = lvp_pci_devices_file_match(file, &ids);
+    const char *found = offer ? offer->resource : NULL;
     cr_assert_eq(g_strcmp0(found, expected), 0, "%s", found);
 }
 

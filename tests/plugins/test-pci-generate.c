@@ -152,7 +152,7 @@ Test(pci_generate, what_is_written_matches_the_devices_of_the_host)
     g_autofree char *text = generate();
     g_autoptr(LvpPciDevicesFile) file = devices_text_read(text);
     const LvpPciIds ids = {.vendor = 0x10de, .device = 0x20b7, .class_code = 0x030200};
-    cr_assert_str_eq(lvp_pci_devices_file_match(file, &ids), "gpu.nvidia/a30-pcie");
+    cr_assert_str_eq(lvp_pci_devices_file_match(file, &ids)->resource, "gpu.nvidia/a30-pcie");
 }
 
 Test(pci_generate, type_follows_the_class)
