@@ -4,12 +4,19 @@
 #include <libvirt-provider/error.h>
 #include <string.h>
 
-/* Units that go to one machine only. */
+/* How many free units of one resource are in a set. */
 typedef struct {
+    LvpResource *resource;
+    guint n_free;
+} FreeCount;
+
+/* Units that go to one machine only. */
+struct LvpExclusionSet {
     char *name;
-    GPtrArray *members; /* LvpInventoryUnit */
-    guint n_held;
-} LvpExclusionSet;
+    GPtrArray *members;  /* LvpInventoryUnit */
+    guint n_taken;       /* held or quarantined */
+    GArray *free_counts; /* FreeCount; of the members that have it as their first set */
+};
 
 struct LvpInventory {
     GPtrArray *sources;   /* char *, interned names of sources */
@@ -40,6 +47,7 @@ free_set(gpointer data)
     LvpExclusionSet *set = data;
     g_free(set->name);
     g_ptr_array_unref(set->members);
+    g_array_unref(set->free_counts);
     g_free(set);
 }
 
@@ -237,6 +245,7 @@ join_sets(LvpInventory *self, LvpInventoryUnit *unit)
             set = g_new0(LvpExclusionSet, 1);
             set->name = g_steal_pointer(&name);
             set->members = g_ptr_array_new();
+            set->free_counts = g_array_new(FALSE, FALSE, sizeof(FreeCount));
             g_hash_table_insert(self->sets, set->name, set);
         }
         g_ptr_array_add(set->members, unit);
@@ -253,11 +262,44 @@ place_unit(LvpInventory *self, LvpInventoryUnit *unit)
     unit->bit = lvp_resource_add_unit(unit->resource, unit->node_index, unit);
 }
 
-/* Brings the bitmap in line with whether the unit is free. */
+/* Its bundle: the first of its sets; NULL for a unit that has none. */
+static LvpExclusionSet *
+get_bundle(const LvpInventoryUnit *unit)
+{
+    return unit->sets ? g_ptr_array_index(unit->sets, 0) : NULL;
+}
+
+static FreeCount *
+get_free_count(LvpExclusionSet *bundle, LvpResource *resource)
+{
+    for (guint i = 0; i < bundle->free_counts->len; i++) {
+        FreeCount *count = &g_array_index(bundle->free_counts, FreeCount, i);
+        if (count->resource == resource)
+            return count;
+    }
+    FreeCount fresh = {resource, 0};
+    for (guint i = 0; i < bundle->free_counts->len; i++) {
+        LvpResource *other = g_array_index(bundle->free_counts, FreeCount, i).resource;
+        lvp_resource_add_partner(resource, other);
+        lvp_resource_add_partner(other, resource);
+    }
+    g_array_append_val(bundle->free_counts, fresh);
+    return &g_array_index(bundle->free_counts, FreeCount, bundle->free_counts->len - 1);
+}
+
+/* Brings bitmap and bundle in line with whether the unit is free. */
 static void
 update_bit(LvpInventoryUnit *unit)
 {
-    lvp_resource_set_unit_free(unit->resource, unit->node_index, unit->bit, lvp_unit_is_free(unit));
+    gboolean free = lvp_unit_is_free(unit);
+    if (!lvp_resource_set_unit_free(unit->resource, unit->node_index, unit->bit, free))
+        return;
+    LvpExclusionSet *bundle = get_bundle(unit);
+    FreeCount *count = bundle ? get_free_count(bundle, unit->resource) : NULL;
+    guint before = count ? count->n_free : !free, after = free ? before + 1 : before - 1;
+    if (count)
+        count->n_free = after;
+    lvp_resource_move_bundle(unit->resource, before, after);
 }
 
 static void
@@ -347,19 +389,42 @@ lvp_unit_is_free(const LvpInventoryUnit *self)
         self->found->unusable || self->found->conditions)
         return FALSE;
     for (guint i = 0; self->sets && i < self->sets->len; i++)
-        if (((LvpExclusionSet *)g_ptr_array_index(self->sets, i))->n_held > 0)
+        if (((LvpExclusionSet *)g_ptr_array_index(self->sets, i))->n_taken > 0)
             return FALSE;
     return TRUE;
 }
 
-static void
-change_holder(LvpInventoryUnit *self, gconstpointer holder)
+guint
+lvp_unit_count_free_mates(const LvpInventoryUnit *self)
 {
-    self->holder = holder;
+    LvpExclusionSet *bundle = get_bundle(self);
+    return bundle ? get_free_count(bundle, self->resource)->n_free : 1;
+}
+
+const GPtrArray *
+lvp_unit_get_mates(const LvpInventoryUnit *self)
+{
+    const LvpExclusionSet *bundle = get_bundle(self);
+    return bundle ? bundle->members : NULL;
+}
+
+/* What is held or quarantined keeps its whole sets from everybody else. */
+static gboolean
+is_taken(const LvpInventoryUnit *self)
+{
+    return self->holder || self->quarantine;
+}
+
+/* After a change of holder or quarantine. */
+static void
+update_sets(LvpInventoryUnit *self, gboolean was_taken)
+{
     update_bit(self);
+    if (is_taken(self) == was_taken)
+        return;
     for (guint i = 0; self->sets && i < self->sets->len; i++) {
         LvpExclusionSet *set = g_ptr_array_index(self->sets, i);
-        set->n_held = holder ? set->n_held + 1 : set->n_held - 1;
+        set->n_taken = was_taken ? set->n_taken - 1 : set->n_taken + 1;
         for (guint k = 0; k < set->members->len; k++)
             update_bit(g_ptr_array_index(set->members, k));
     }
@@ -369,14 +434,17 @@ void
 lvp_unit_take(LvpInventoryUnit *self, gconstpointer holder)
 {
     g_return_if_fail(self->holder == NULL && holder != NULL);
-    change_holder(self, holder);
+    gboolean was_taken = is_taken(self);
+    self->holder = holder;
+    update_sets(self, was_taken);
 }
 
 void
 lvp_unit_give(LvpInventoryUnit *self)
 {
     g_return_if_fail(self->holder != NULL);
-    change_holder(self, NULL);
+    self->holder = NULL;
+    update_sets(self, TRUE);
 }
 
 void
@@ -389,10 +457,11 @@ lvp_unit_set_cordoned(LvpInventoryUnit *self, gboolean cordoned)
 void
 lvp_unit_set_quarantine(LvpInventoryUnit *self, const char *reason)
 {
+    gboolean was_taken = is_taken(self);
     char *copy = g_strdup(reason);
     g_free(self->quarantine);
     self->quarantine = copy;
-    update_bit(self);
+    update_sets(self, was_taken);
 }
 
 void
@@ -410,7 +479,8 @@ lvp_unit_find_rival(const LvpInventoryUnit *self)
         const LvpExclusionSet *set = g_ptr_array_index(self->sets, i);
         for (guint k = 0; k < set->members->len; k++) {
             const LvpInventoryUnit *member = g_ptr_array_index(set->members, k);
-            if (member->holder && member->holder != self->holder)
+            if (member != self && is_taken(member) &&
+                (!member->holder || member->holder != self->holder))
                 return member;
         }
     }

@@ -9,6 +9,7 @@
 #include "resource.h"
 
 typedef struct LvpInventory LvpInventory;
+typedef struct LvpExclusionSet LvpExclusionSet;
 
 /* One unit as it stands. Read only for all but inventory.c. */
 typedef struct {
@@ -22,7 +23,7 @@ typedef struct {
     char *quarantine;             /* the reason; NULL if not */
     guint conditions;             /* of the core's, on top of found->conditions */
     const char *condition_reason; /* literal */
-    GPtrArray *sets;              /* LvpExclusionSet; NULL if none */
+    GPtrArray *sets;              /* LvpExclusionSet, inventory.c's own; NULL if none */
 } LvpInventoryUnit;
 
 LvpInventory *lvp_inventory_new(void);
@@ -76,7 +77,11 @@ void lvp_unit_set_quarantine(LvpInventoryUnit *self, const char *reason);
 /* REASON is a literal. */
 void
 lvp_unit_add_core_condition(LvpInventoryUnit *self, LvpCondition condition, const char *reason);
-/* A unit of another machine that shares an exclusion set, or NULL. */
+/* Its bundle is what goes to one machine with it: how many free units of the same resource are in
+ * it, itself included if it is free; and all its units, NULL where it is alone (borrowed). */
+guint lvp_unit_count_free_mates(const LvpInventoryUnit *self);
+const GPtrArray *lvp_unit_get_mates(const LvpInventoryUnit *self);
+/* A unit of another machine, or a quarantined one, that shares an exclusion set; or NULL. */
 const LvpInventoryUnit *lvp_unit_find_rival(const LvpInventoryUnit *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpInventory, lvp_inventory_free)
