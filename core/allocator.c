@@ -241,6 +241,14 @@ find_idle(LvpAllocator *self, const char *name_or_uuid, LvpOperation operation, 
                     machine->name, lvp_operation_get_name(machine->operation));
         return NULL;
     }
+    const char *missing = lvp_claim_find_missing_source(machine, self->sources);
+    if (missing && operation != LVP_OPERATION_STOP) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT,
+                    "source-missing: machine %s holds resources of source %s, which is not loaded: "
+                    "add it to --resource-manager-sources and restart",
+                    machine->name, missing);
+        return NULL;
+    }
     if (operation != LVP_OPERATION_DELETE && (!machine->created || machine->error)) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT,
                     "machine %s cannot go on after a failed %s: delete it (why: lpctl machine "

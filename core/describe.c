@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "describe.h"
 
+#include "claim.h"
+
 #include <string.h>
 
 static const struct {
@@ -312,10 +314,21 @@ describe_held_devices(const LvpMachine *machine)
     return g_variant_builder_end(&ids);
 }
 
-static GVariant *
-describe_one_machine(const LvpMachine *machine)
+static char *
+dup_machine_reason(const LvpWorld *world, const LvpMachine *machine)
 {
-    g_autofree char *reason = lvp_machine_dup_reason(machine);
+    const char *missing = lvp_claim_find_missing_source(machine, world->sources);
+    char *reason = lvp_machine_dup_reason(machine);
+    if (reason || !missing)
+        return reason;
+    return g_strdup_printf("source-missing: source %s, of which it holds resources, is not loaded",
+                           missing);
+}
+
+static GVariant *
+describe_one_machine(const LvpWorld *world, const LvpMachine *machine)
+{
+    g_autofree char *reason = dup_machine_reason(world, machine);
     GVariantBuilder row = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
     add_text(&row, "name", machine->name);
     add_text(&row, "uuid", machine->uuid);
@@ -334,8 +347,8 @@ lvp_describe_machines(const LvpWorld *world)
 {
     GVariantBuilder rows = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("aa{sv}"));
     for (guint i = 0; i < world->machines->len; i++)
-        g_variant_builder_add_value(&rows,
-                                    describe_one_machine(g_ptr_array_index(world->machines, i)));
+        g_variant_builder_add_value(
+            &rows, describe_one_machine(world, g_ptr_array_index(world->machines, i)));
     return g_variant_builder_end(&rows);
 }
 
@@ -354,7 +367,7 @@ GVariant *
 lvp_describe_machine(const LvpWorld *world, const char *name_or_uuid)
 {
     const LvpMachine *machine = find_machine(world, name_or_uuid);
-    return machine ? describe_one_machine(machine) : NULL;
+    return machine ? describe_one_machine(world, machine) : NULL;
 }
 
 static void
@@ -380,7 +393,7 @@ lvp_explain_machine(const LvpWorld *world, const char *name_or_uuid)
     const LvpMachine *machine = find_machine(world, name_or_uuid);
     if (!machine)
         return NULL;
-    g_autofree char *reason = lvp_machine_dup_reason(machine);
+    g_autofree char *reason = dup_machine_reason(world, machine);
     g_autoptr(GString) text = g_string_new(NULL);
     g_string_append_printf(text, "Machine %s (%s) of class %s is %s; it shall be %s.\n",
                            machine->name, machine->uuid, machine->class_name,

@@ -25,6 +25,7 @@ struct LvpInventory {
     GHashTable *by_name;  /* name -> LvpResource */
     GPtrArray *units;     /* LvpInventoryUnit, owned */
     GHashTable *by_id;    /* LvpInventoryUnit as its own key: source and id */
+    GPtrArray *displaced; /* LvpInventoryUnit: lost, and another stands at their id */
     GHashTable *sets;     /* source:name -> LvpExclusionSet, owned */
     GArray *nodes;        /* int */
     LvpSnapshot *lost;    /* units that no snapshot has */
@@ -76,6 +77,7 @@ lvp_inventory_new(void)
     self->by_name = g_hash_table_new(g_str_hash, g_str_equal);
     self->units = g_ptr_array_new_with_free_func(free_unit);
     self->by_id = g_hash_table_new(hash_unit, equal_units);
+    self->displaced = g_ptr_array_new();
     self->sets = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_set);
     self->nodes = g_array_new(FALSE, FALSE, sizeof(int));
     self->lost = lvp_snapshot_new();
@@ -90,6 +92,7 @@ lvp_inventory_free(LvpInventory *self)
     if (!self)
         return;
     g_hash_table_unref(self->by_id);
+    g_ptr_array_unref(self->displaced);
     g_hash_table_unref(self->by_name);
     g_hash_table_unref(self->sets);
     g_ptr_array_unref(self->units);
@@ -137,20 +140,24 @@ add_resource(
     return resource;
 }
 
-static gboolean
-add_unit(LvpInventory *self, LvpResource *resource, const LvpUnit *found)
+static LvpInventoryUnit *
+make_unit(LvpInventory *self, LvpResource *resource, LvpUnit *found)
 {
     LvpInventoryUnit *unit = g_new0(LvpInventoryUnit, 1);
     unit->found = found;
     unit->resource = resource;
     unit->source = lvp_resource_get_source(resource);
-    if (g_hash_table_contains(self->by_id, unit)) {
-        g_free(unit);
-        return FALSE;
-    }
     g_ptr_array_add(self->units, unit);
-    g_hash_table_add(self->by_id, unit);
     note_node(self, found->node);
+    return unit;
+}
+
+static gboolean
+add_unit(LvpInventory *self, LvpResource *resource, LvpUnit *found)
+{
+    if (lvp_inventory_find_unit(self, lvp_resource_get_source(resource), found->id))
+        return FALSE;
+    g_hash_table_add(self->by_id, make_unit(self, resource, found));
     return TRUE;
 }
 
@@ -183,7 +190,7 @@ lvp_inventory_add_snapshot(LvpInventory *self,
         if (!add_resource(self, source, g_ptr_array_index(snapshot->pools, i), TRUE, error))
             return FALSE;
     for (guint i = 0; i < snapshot->units->len; i++) {
-        const LvpUnit *found = g_ptr_array_index(snapshot->units, i);
+        LvpUnit *found = g_ptr_array_index(snapshot->units, i);
         if (!found->resource)
             continue;
         LvpResource *resource = add_resource(self, source, found->resource, TRUE, error);
@@ -199,23 +206,33 @@ lvp_inventory_add_snapshot(LvpInventory *self,
 }
 
 void
-lvp_inventory_add_lost_unit(LvpInventory *self,
+lvp_inventory_add_held_unit(LvpInventory *self,
                             const char *source,
-                            const char *resource,
-                            const char *id,
-                            const char *identity,
-                            int node)
+                            const LvpHeldUnit *held,
+                            LvpCondition condition,
+                            const char *reason)
 {
-    if (lvp_inventory_find_unit(self, source, id))
+    LvpInventoryUnit *there = lvp_inventory_find_held_unit(self, source, held->id, held->identity);
+    if (there && held->found)
+        lvp_unit_add_found_attributes(there->found, held->found);
+    if (there)
         return;
-    LvpResource *known = g_hash_table_lookup(self->by_name, resource);
+    LvpResource *known = g_hash_table_lookup(self->by_name, held->resource);
     if (!known)
-        known = add_resource(self, own_source_name(self, source), resource, TRUE, NULL);
+        known = add_resource(self, own_source_name(self, source), held->resource, TRUE, NULL);
     if (!lvp_resource_is_unitary(known) || strcmp(lvp_resource_get_source(known), source) != 0)
         return; /* the name means something else by now: the claim stays, the unit is nobody's */
-    LvpUnit *unit = lvp_snapshot_add_unit(self->lost, resource, id, identity, node);
-    lvp_unit_add_condition(unit, LVP_CONDITION_LOST, "it is not there any more");
-    add_unit(self, known, unit);
+    gboolean displaced = lvp_inventory_find_unit(self, source, held->id) != NULL;
+    LvpUnit *unit =
+        lvp_snapshot_add_unit(self->lost, held->resource, held->id, held->identity, held->node);
+    if (held->found)
+        lvp_unit_add_found(unit, held->found);
+    lvp_unit_add_condition(unit, displaced ? LVP_CONDITION_LOST : condition,
+                           displaced ? "another device stands at its address now" : reason);
+    if (displaced)
+        g_ptr_array_add(self->displaced, make_unit(self, known, unit));
+    else
+        add_unit(self, known, unit);
 }
 
 static int
@@ -231,7 +248,8 @@ compare_units(gconstpointer a, gconstpointer b)
     const LvpInventoryUnit *left = *(LvpInventoryUnit *const *)a;
     const LvpInventoryUnit *right = *(LvpInventoryUnit *const *)b;
     int sources = strcmp(left->source, right->source);
-    return sources ? sources : strcmp(left->found->id, right->found->id);
+    int ids = strcmp(left->found->id, right->found->id);
+    return sources ? sources : ids ? ids : strcmp(left->found->identity, right->found->identity);
 }
 
 static void
@@ -371,9 +389,27 @@ lvp_inventory_get_resources(const LvpInventory *self)
 LvpInventoryUnit *
 lvp_inventory_find_unit(const LvpInventory *self, const char *source, const char *id)
 {
-    const LvpUnit found = {.id = id};
+    LvpUnit found = {.id = id};
     const LvpInventoryUnit key = {.found = &found, .source = source};
     return g_hash_table_lookup(self->by_id, &key);
+}
+
+LvpInventoryUnit *
+lvp_inventory_find_held_unit(const LvpInventory *self,
+                             const char *source,
+                             const char *id,
+                             const char *identity)
+{
+    LvpInventoryUnit *unit = lvp_inventory_find_unit(self, source, id);
+    if (unit && strcmp(unit->found->identity, identity) == 0)
+        return unit;
+    for (guint i = 0; i < self->displaced->len; i++) {
+        LvpInventoryUnit *lost = g_ptr_array_index(self->displaced, i);
+        if (strcmp(lost->source, source) == 0 && strcmp(lost->found->id, id) == 0 &&
+            strcmp(lost->found->identity, identity) == 0)
+            return lost;
+    }
+    return NULL;
 }
 
 const GPtrArray *

@@ -5,6 +5,7 @@
  * Built once from the snapshots of all sources and then sealed; a rescan builds a new one. */
 #pragma once
 
+#include "lib/request.h"
 #include "lib/snapshot.h"
 #include "resource.h"
 
@@ -13,7 +14,7 @@ typedef struct LvpExclusionSet LvpExclusionSet;
 
 /* One unit as it stands. Read only for all but inventory.c. */
 typedef struct {
-    const LvpUnit *found; /* what the source said; never NULL */
+    LvpUnit *found; /* what the source said; never NULL */
     LvpResource *resource;
     const char *source; /* its source's name */
     guint node_index;
@@ -36,14 +37,15 @@ gboolean lvp_inventory_add_snapshot(LvpInventory *self,
                                     const char *source,
                                     LvpSnapshot *snapshot,
                                     GError **error);
-/* Adds a unit that a machine holds (or a mark names) and no snapshot has; it is lost. Does nothing
- * if the unit exists. Before seal. */
-void lvp_inventory_add_lost_unit(LvpInventory *self,
+/* Adds a unit that a machine holds, or a mark names, and that no snapshot has as what it was: not
+ * at all, or with another identity. CONDITION (0: none) and REASON say what is the matter. One that
+ * is there gets the attributes that only the time before it was taken could tell, such as its
+ * original driver. Before seal. */
+void lvp_inventory_add_held_unit(LvpInventory *self,
                                  const char *source,
-                                 const char *resource,
-                                 const char *id,
-                                 const char *identity,
-                                 int node);
+                                 const LvpHeldUnit *held,
+                                 LvpCondition condition,
+                                 const char *reason);
 /* Builds the indexes; nothing can be added afterwards. */
 void lvp_inventory_seal(LvpInventory *self);
 
@@ -62,9 +64,14 @@ LvpResource *lvp_inventory_find_resource(const LvpInventory *self, const char *n
 const GPtrArray *lvp_inventory_get_resources(const LvpInventory *self);
 /* ---- units ---- */
 
-/* NULL if there is none. */
+/* The one that stands there now; NULL if there is none. */
 LvpInventoryUnit *
 lvp_inventory_find_unit(const LvpInventory *self, const char *source, const char *id);
+/* The one of that identity, though it may be lost and another stand at its id; or NULL. */
+LvpInventoryUnit *lvp_inventory_find_held_unit(const LvpInventory *self,
+                                               const char *source,
+                                               const char *id,
+                                               const char *identity);
 /* LvpInventoryUnit in the order of source and id; borrowed. */
 const GPtrArray *lvp_inventory_get_units(const LvpInventory *self);
 /* Whether it may be taken by a machine. */

@@ -26,8 +26,9 @@ static const char SCHEMA[] =
     " created INTEGER NOT NULL, keep_nvram INTEGER NOT NULL, op INTEGER NOT NULL, step INTEGER NOT "
     "NULL, boot_id TEXT NOT NULL,"
     " generation INTEGER NOT NULL, error TEXT);"
-    "CREATE TABLE held_unit(source TEXT, id TEXT, machine TEXT NOT NULL, resource TEXT NOT NULL,"
-    " identity TEXT NOT NULL, node INTEGER NOT NULL, PRIMARY KEY(source, id)) WITHOUT ROWID;"
+    "CREATE TABLE held_unit(source TEXT, id TEXT, identity TEXT, machine TEXT NOT NULL,"
+    " resource TEXT NOT NULL, node INTEGER NOT NULL, found TEXT,"
+    " PRIMARY KEY(source, id, identity)) WITHOUT ROWID;"
     "CREATE TABLE record(machine TEXT, source TEXT, bytes BLOB NOT NULL,"
     " PRIMARY KEY(machine, source)) WITHOUT ROWID;"
     "CREATE TABLE unit_mark(source TEXT, id TEXT, cordoned INTEGER NOT NULL, quarantine TEXT,"
@@ -72,8 +73,8 @@ static const char *const SQL_TEXTS[SQL_COUNT] = {
     [SQL_UPDATE_MACHINE] = "UPDATE machine SET desired=?1, created=?2, op=?3, step=?4, boot_id=?5,"
                            " generation=?6, error=?7, keep_nvram=?8 WHERE id=?9",
     [SQL_DELETE_MACHINE] = "DELETE FROM machine WHERE id=?1",
-    [SQL_INSERT_UNIT] = "INSERT INTO held_unit(source, id, machine, resource, identity, node)"
-                        " VALUES(?1,?2,?3,?4,?5,?6)",
+    [SQL_INSERT_UNIT] = "INSERT INTO held_unit(source, id, machine, resource, identity, node,"
+                        " found) VALUES(?1,?2,?3,?4,?5,?6,?7)",
     [SQL_DELETE_UNITS] = "DELETE FROM held_unit WHERE source=?1 AND id=?2 AND machine=?3",
     [SQL_PUT_RECORD] = "INSERT OR REPLACE INTO record(machine, source, bytes) VALUES(?1,?2,?3)",
     [SQL_DELETE_RECORDS] = "DELETE FROM record WHERE machine=?1",
@@ -226,6 +227,8 @@ insert_units(LvpJournalDb *self, const LvpHolding *holding, GError **error)
         bind_text(statement, 4, unit->resource);
         bind_text(statement, 5, unit->identity);
         sqlite3_bind_int(statement, 6, unit->node);
+        g_autofree char *found = unit->found ? g_variant_print(unit->found, FALSE) : NULL;
+        bind_text(statement, 7, found);
         if (!step(self, SQL_INSERT_UNIT, error))
             return FALSE;
     }

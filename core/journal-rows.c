@@ -149,19 +149,23 @@ static gboolean
 load_units(const Reader *self, GHashTable *by_uuid, GError **error)
 {
     sqlite3_stmt *row = prepare_read(
-        self, "SELECT source, id, machine, resource, identity, node FROM held_unit", error);
+        self, "SELECT source, id, machine, resource, identity, node, found FROM held_unit", error);
     if (!row)
         return FALSE;
     gboolean ok = TRUE;
     int result = SQLITE_DONE;
     while (ok && (result = sqlite3_step(row)) == SQLITE_ROW) {
         LvpMachine *machine = g_hash_table_lookup(by_uuid, column_text(row, 2));
-        if (machine)
-            lvp_holding_add_unit(get_holding(machine, column_text(row, 0)), column_text(row, 3),
-                                 column_text(row, 1), column_text(row, 4),
-                                 sqlite3_column_int(row, 5));
-        else
+        if (!machine) {
             ok = set_damaged(self, "the machine", column_text(row, 1), error);
+            break;
+        }
+        LvpHeldUnit *unit = lvp_holding_add_unit(get_holding(machine, column_text(row, 0)),
+                                                 column_text(row, 3), column_text(row, 1),
+                                                 column_text(row, 4), sqlite3_column_int(row, 5));
+        unit->found = parse_column(row, 6, LVP_HELD_FOUND_TYPE);
+        if (!unit->found && column_text(row, 6))
+            ok = set_damaged(self, "the unit", column_text(row, 1), error);
     }
     return end_read(self, row, ok, result, error);
 }

@@ -4,7 +4,6 @@
 #include "domain-xml.h"
 
 #include <libvirt-provider/error.h>
-#include <string.h>
 
 void
 lvp_step_say(const LvpProgress *progress, const char *text)
@@ -19,12 +18,10 @@ lvp_step_find_source(GPtrArray *sources,
                      const char *name,
                      GError **error)
 {
-    for (guint i = 0; i < sources->len; i++) {
-        LvpSource *source = g_ptr_array_index(sources, i);
-        if (strcmp(lvp_source_get_name(source), name) == 0)
-            return source;
-    }
-    g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE,
+    LvpSource *source = lvp_source_find(sources, name);
+    if (source)
+        return source;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT,
                 "source-missing: machine %s holds resources of source %s, which is not loaded: add "
                 "it to --resource-manager-sources and restart",
                 machine->name, name);

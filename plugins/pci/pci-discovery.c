@@ -165,6 +165,8 @@ add_function(
         const char *key, *value;
     } attributes[] = {
         {"driver", function->driver},
+        /* While a machine holds it, the core keeps what was said before. */
+        {"originalDriver", strcmp(function->driver, "vfio-pci") == 0 ? "" : function->driver},
         {"vendor", function->vendor},
         {"device", function->device},
         {"class", function->class},

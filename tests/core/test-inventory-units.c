@@ -313,12 +313,57 @@ Test(inventory, unit_with_a_condition_or_unusable_is_not_free)
 
 /* ---- lost units ---- */
 
+/* One that a machine holds and that no snapshot has. */
+static void
+add_held(const Pool *pool, const char *source, const char *resource, char *id, char *identity)
+{
+    g_autofree char *name = g_strdup(resource);
+    const LvpHeldUnit held = {name, id, identity, 3, NULL};
+    lvp_inventory_add_held_unit(pool->inventory, source, &held, LVP_CONDITION_LOST, "it is gone");
+}
+
+Test(inventory, lost_unit_beside_another_at_its_id_is_both)
+{
+    static char gone[] = "a", identity[] = "what it was";
+    Pool pool = begin_pool();
+    add_unit(&pool, "a", 0, NULL, NULL);
+    add_snapshot(&pool);
+    add_held(&pool, "pci", GPU, gone, identity);
+    lvp_inventory_seal(pool.inventory);
+    LvpInventoryUnit *lost =
+        lvp_inventory_find_held_unit(pool.inventory, "pci", "a", "what it was");
+    lvp_unit_take(lost, VM1);
+    cr_assert(lvp_unit_has_condition(lost->found, LVP_CONDITION_LOST));
+    cr_assert_str_eq(lost->found->reason, "another device stands at its address now");
+    cr_assert(lvp_unit_is_free(find(&pool, "a")), "the new one is judged for itself");
+    cr_assert_eq(lvp_inventory_get_units(pool.inventory)->len, 2);
+    lvp_inventory_free(pool.inventory);
+}
+
+Test(inventory, lost_unit_keeps_its_sets_and_attributes)
+{
+    static char id[] = "gone", identity[] = "i", resource[] = GPU;
+    Pool pool = begin_pool();
+    add_unit(&pool, "a", 0, "iommu:1", NULL);
+    add_snapshot(&pool);
+    g_autoptr(GVariant) found =
+        g_variant_ref_sink(g_variant_new_parsed("(['iommu:1'], {'driver': 'nvidia'})"));
+    const LvpHeldUnit held = {resource, id, identity, 0, found};
+    lvp_inventory_add_held_unit(pool.inventory, "pci", &held, LVP_CONDITION_LOST, "it is gone");
+    lvp_inventory_seal(pool.inventory);
+    lvp_unit_take(find(&pool, "gone"), VM1);
+    cr_assert_not(lvp_unit_is_free(find(&pool, "a")), "its group is still held");
+    cr_assert_str_eq(lvp_unit_get_attribute(find(&pool, "gone")->found, "driver"), "nvidia");
+    lvp_inventory_free(pool.inventory);
+}
+
 Test(inventory, lost_unit_of_a_known_resource_is_listed_and_not_free)
 {
     Pool pool = begin_pool();
     add_unit(&pool, "a", 0, NULL, NULL);
     add_snapshot(&pool);
-    lvp_inventory_add_lost_unit(pool.inventory, "pci", GPU, "gone", "what it was", 3);
+    static char id[] = "gone", identity[] = "what it was";
+    add_held(&pool, "pci", GPU, id, identity);
     lvp_inventory_seal(pool.inventory);
     const LvpInventoryUnit *unit = find(&pool, "gone");
     cr_assert(lvp_unit_has_condition(unit->found, LVP_CONDITION_LOST));
@@ -332,7 +377,8 @@ Test(inventory, lost_unit_of_a_resource_that_nobody_offers_is_listed)
 {
     Pool pool = begin_pool();
     add_snapshot(&pool);
-    lvp_inventory_add_lost_unit(pool.inventory, "mdev", "x.v/d", "gone", "i", 0);
+    static char id[] = "gone", identity[] = "i";
+    add_held(&pool, "mdev", "x.v/d", id, identity);
     lvp_inventory_seal(pool.inventory);
     cr_assert_not_null(lvp_inventory_find_unit(pool.inventory, "mdev", "gone"));
     cr_assert_eq(lvp_resource_get_free(lvp_inventory_find_resource(pool.inventory, "x.v/d")), 0);
@@ -344,7 +390,8 @@ Test(inventory, unit_that_is_there_is_not_added_as_lost)
     Pool pool = begin_pool();
     add_unit(&pool, "a", 0, NULL, NULL);
     add_snapshot(&pool);
-    lvp_inventory_add_lost_unit(pool.inventory, "pci", GPU, "a", "another", 0);
+    static char id[] = "a", identity[] = "a";
+    add_held(&pool, "pci", GPU, id, identity);
     lvp_inventory_seal(pool.inventory);
     cr_assert_eq(lvp_inventory_get_units(pool.inventory)->len, 1);
     cr_assert(lvp_unit_is_free(find(&pool, "a")));
@@ -356,7 +403,8 @@ Test(inventory, lost_unit_whose_resource_another_source_offers_now_is_nobodys)
     Pool pool = begin_pool();
     add_unit(&pool, "a", 0, NULL, NULL);
     add_snapshot(&pool);
-    lvp_inventory_add_lost_unit(pool.inventory, "mdev", GPU, "gone", "i", 0);
+    static char id[] = "gone", identity[] = "i";
+    add_held(&pool, "mdev", GPU, id, identity);
     lvp_inventory_seal(pool.inventory);
     cr_assert_null(lvp_inventory_find_unit(pool.inventory, "mdev", "gone"));
     cr_assert_eq(count_free(&pool), 1);

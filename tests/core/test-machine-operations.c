@@ -2,6 +2,7 @@
 /* Start, stop, delete and release. */
 #include "assert-error.h"
 #include "domain-xml.h"
+#include "reconcile.h"
 #include "world.h"
 
 #include <string.h>
@@ -278,11 +279,11 @@ Test(machine_operations, start_and_delete_without_the_source_are_refused_and_nam
     g_ptr_array_remove(world->sources, world->cards->source);
     world_restart(world);
     cr_assert_not(lvp_machine_start(&world->jobs, "vm1", NULL, &start_error));
-    assert_error(start_error, LVP_ERROR_SOURCE);
+    assert_error(start_error, LVP_ERROR_CONFLICT);
     assert_contains(start_error->message, "source-missing: machine vm1 holds resources of source "
                                           "cards");
     cr_assert_not(lvp_machine_delete(&world->jobs, "vm1", FALSE, NULL, &delete_error));
-    assert_error(delete_error, LVP_ERROR_SOURCE);
+    assert_error(delete_error, LVP_ERROR_CONFLICT);
     g_autofree char *held = world_explain(world, CARD_1);
     cr_assert_str_eq(held, "is held by vm1");
     cr_assert_eq(world_get_domain(world), LVP_DOMAIN_OFF, "nothing is begun");
@@ -294,8 +295,11 @@ Test(machine_operations, machine_is_deleted_when_its_source_is_back)
     g_ptr_array_remove(world->sources, world->cards->source);
     world_restart(world);
     cr_assert_not(lvp_machine_delete(&world->jobs, "vm1", FALSE, NULL, NULL));
+    cr_assert_eq(world_find(world, "vm1")->operation, LVP_OPERATION_NONE, "nothing is begun");
     g_ptr_array_add(world->sources, world->cards->source);
     world_restart(world);
+    lvp_reconcile_all(&world->jobs);
+    cr_assert_not_null(world_find(world, "vm1"), "what was refused is not done later");
     delete_machine();
     world_assert_nothing_left(world);
 }
