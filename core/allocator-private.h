@@ -16,11 +16,14 @@ struct LvpAllocator {
     GPtrArray *machines;       /* LvpMachine, in the order of names */
     GHashTable *machine_index; /* name and uuid -> LvpMachine */
     GHashTable *marks;         /* source:id -> LvpUnitMark */
+    GPtrArray *uses;           /* LvpDomainUse */
     LvpSelection *selection;   /* scratch */
     gint64 vm_limit;
 };
 
 /* The key of self->marks; g_free(). */
 char *lvp_allocator_make_mark_key(const char *source, const char *unit_id);
+/* Under the lock: gives the condition foreign to the units that other domains use. */
+void lvp_allocator_apply_uses(LvpAllocator *self);
 /* Under the lock: brings the mark's unit in line with it. */
 void lvp_allocator_apply_mark(const LvpInventory *inventory, const LvpUnitMark *mark);

@@ -59,6 +59,7 @@ exchange_inventory(LvpAllocator *self, LvpInventory *inventory)
     while (g_hash_table_iter_next(&iter, NULL, &mark))
         lvp_allocator_apply_mark(inventory, mark);
     self->inventory = inventory;
+    lvp_allocator_apply_uses(self);
     return old;
 }
 

@@ -55,6 +55,7 @@ lvp_allocator_new(LvpJournal *journal, GError **error)
     self->marks =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)lvp_unit_mark_free);
     self->selection = lvp_selection_new();
+    self->uses = g_ptr_array_new();
     for (guint i = 0; i < machines->len; i++)
         add_machine(self, g_ptr_array_index(machines, i));
     g_ptr_array_set_free_func(marks, NULL);
@@ -76,6 +77,7 @@ lvp_allocator_free(LvpAllocator *self)
     g_ptr_array_unref(self->machines);
     g_hash_table_unref(self->marks);
     lvp_selection_free(self->selection);
+    g_ptr_array_unref(self->uses);
     lvp_inventory_free(self->inventory);
     g_ptr_array_unref(self->sources);
     g_cond_clear(&self->domain_changed);
@@ -92,6 +94,7 @@ is_same_create(const LvpMachine *machine, const LvpCreateSpec *spec)
     return strcmp(machine->name, spec->name) == 0 &&
            strcmp(machine->class_name, spec->class_name) == 0 &&
            strcmp(machine->template_xml, spec->template_xml) == 0 &&
+           !machine->autostart == !spec->autostart &&
            g_variant_equal(machine->labels, spec->labels) &&
            g_variant_equal(machine->annotations, spec->annotations);
 }
@@ -154,6 +157,7 @@ make_machine(LvpAllocator *self, const LvpCreateSpec *spec, const LvpClassEntry 
     g_variant_unref(machine->annotations);
     machine->annotations = g_variant_ref_sink(spec->annotations);
     machine->desired = spec->start ? LVP_DESIRED_RUNNING : LVP_DESIRED_OFF;
+    machine->autostart = spec->autostart;
     machine->step = LVP_STEP_RESERVED;
     machine->generation = 1;
     lvp_claim_fill(machine, self->sources, self->inventory, self->selection);
@@ -302,11 +306,11 @@ lvp_allocator_begin(LvpAllocator *self,
 }
 
 LvpMachine *
-lvp_allocator_resume(LvpAllocator *self, const char *uuid)
+lvp_allocator_resume(LvpAllocator *self, const char *uuid, LvpOperation operation)
 {
     g_mutex_lock(&self->mutex);
     LvpMachine *machine = g_hash_table_lookup(self->machine_index, uuid);
-    if (machine && (machine->busy || machine->operation == LVP_OPERATION_NONE))
+    if (machine && (machine->busy || machine->operation != operation))
         machine = NULL;
     if (machine) {
         machine->busy = TRUE;
@@ -314,6 +318,14 @@ lvp_allocator_resume(LvpAllocator *self, const char *uuid)
     }
     g_mutex_unlock(&self->mutex);
     return machine;
+}
+
+void
+lvp_allocator_rest(LvpAllocator *self, LvpMachine *machine)
+{
+    g_mutex_lock(&self->mutex);
+    machine->busy = FALSE;
+    g_mutex_unlock(&self->mutex);
 }
 
 gboolean
@@ -412,43 +424,4 @@ lvp_allocator_remove(LvpAllocator *self,
     g_cond_broadcast(&self->domain_changed);
     g_mutex_unlock(&self->mutex);
     return TRUE;
-}
-
-/* ---- what is seen ---- */
-
-void
-lvp_allocator_set_domain_state(LvpAllocator *self, const char *uuid, LvpDomainState state)
-{
-    g_mutex_lock(&self->mutex);
-    LvpMachine *machine = g_hash_table_lookup(self->machine_index, uuid);
-    if (machine && machine->domain != state) {
-        machine->domain = state;
-        g_cond_broadcast(&self->domain_changed);
-    }
-    g_mutex_unlock(&self->mutex);
-}
-
-void
-lvp_allocator_forget_domain_states(LvpAllocator *self)
-{
-    g_mutex_lock(&self->mutex);
-    for (guint i = 0; i < self->machines->len; i++)
-        ((LvpMachine *)g_ptr_array_index(self->machines, i))->domain = LVP_DOMAIN_UNKNOWN;
-    g_mutex_unlock(&self->mutex);
-}
-
-gboolean
-lvp_allocator_wait_domain(LvpAllocator *self,
-                          const LvpMachine *machine,
-                          LvpDomainState state,
-                          guint timeout_ms)
-{
-    gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
-    g_mutex_lock(&self->mutex);
-    while (machine->domain != state &&
-           g_cond_wait_until(&self->domain_changed, &self->mutex, deadline))
-        ;
-    gboolean reached = machine->domain == state;
-    g_mutex_unlock(&self->mutex);
-    return reached;
 }

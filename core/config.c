@@ -21,6 +21,8 @@ static const LvpOptionRow CORE_ROWS[] = {
      "sources to run, in this order"},
     {"source-dir", LVP_OPTION_STRING, LVP_SOURCE_DIR, "folders with source modules, ':' between"},
     {"resource-manager-vm-limit", LVP_OPTION_INTEGER, "0", "most machines at a time; 0: no limit"},
+    {"orphan-grace", LVP_OPTION_SECONDS, "10m",
+     "how long a machine whose domain somebody undefined keeps what it holds"},
     {"supported-machine-classes", LVP_OPTION_FILE, NULL, "YAML or JSON file of machine classes"},
     {"libvirt-uri", LVP_OPTION_STRING, "qemu:///system", "libvirt connection"},
     {"libvirt-provider-dir", LVP_OPTION_FILE, "/var/lib/libvirt-provider", "folder for the state"},

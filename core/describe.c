@@ -125,6 +125,17 @@ add_found(GVariantBuilder *row, const char *source, const LvpUnit *found, guint 
     g_variant_builder_add(row, "{sv}", "attributes", g_variant_builder_end(&attributes));
 }
 
+/* What is the matter with the unit itself, or else with it as a part of its machine. */
+static char *
+dup_device_reason(const LvpInventoryUnit *unit)
+{
+    const LvpMachine *machine = unit->holder;
+    char *reason = lvp_planner_dup_unit_reason(unit);
+    if (reason || !machine)
+        return reason;
+    return g_strdup(g_hash_table_lookup(machine->notes, unit->found->id));
+}
+
 static GVariant *
 describe_device(const LvpInventoryUnit *unit)
 {
@@ -132,7 +143,7 @@ describe_device(const LvpInventoryUnit *unit)
     guint conditions = unit->conditions | unit->found->conditions;
     if (unit->cordoned)
         conditions |= LVP_CONDITION_CORDONED;
-    g_autofree char *reason = lvp_planner_dup_unit_reason(unit);
+    g_autofree char *reason = dup_device_reason(unit);
     GVariantBuilder row = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
     add_found(&row, lvp_resource_get_source(unit->resource), unit->found, conditions);
     add_text(&row, "state", get_state(unit));
@@ -176,6 +187,16 @@ find_device(const LvpWorld *world, const char *id)
     return NULL;
 }
 
+static void
+append_conditions(GString *text, const LvpInventoryUnit *unit)
+{
+    guint conditions = unit->conditions | unit->found->conditions;
+    for (guint i = 0; i < G_N_ELEMENTS(CONDITIONS); i++)
+        if (conditions & CONDITIONS[i].condition)
+            g_string_append_printf(text, ", with condition %s", CONDITIONS[i].name);
+    g_string_append(text, ".\n");
+}
+
 char *
 lvp_explain_device(const LvpWorld *world, const char *id)
 {
@@ -183,19 +204,25 @@ lvp_explain_device(const LvpWorld *world, const char *id)
     if (!unit)
         return NULL;
     g_autofree char *why = lvp_planner_explain_unit(unit);
+    g_autofree char *reason = dup_device_reason(unit);
     g_autoptr(GString) text = g_string_new(NULL);
-    g_string_append_printf(text, "%s is of resource %s, from source %s; its state is %s.\n", id,
+    g_string_append_printf(text, "%s is of resource %s, from source %s; its state is %s", id,
                            lvp_resource_get_name(unit->resource),
                            lvp_resource_get_source(unit->resource), get_state(unit));
+    append_conditions(text, unit);
     if (why)
         g_string_append_printf(text, "It is not offered: it %s.\n", why);
     else
         g_string_append(text, "It is offered to the next machine that needs one.\n");
+    if (unit->holder && reason)
+        g_string_append_printf(text, "What is the matter with it: %s.\n", reason);
     const LvpMachine *machine = unit->holder;
     if (machine)
         g_string_append_printf(text, "Give it back with: lpctl machine delete %s\n", machine->name);
     else if (unit->quarantine)
         g_string_append_printf(text, "After a look, try again with: lpctl device release %s\n", id);
+    else if (unit->found->conditions & LVP_CONDITION_HOST)
+        g_string_append(text, "It is offered when the host no longer uses it.\n");
     else if (unit->cordoned)
         g_string_append_printf(text, "Offer it again with: lpctl device uncordon %s\n", id);
     return g_string_free(g_steal_pointer(&text), FALSE);
@@ -404,6 +431,11 @@ lvp_explain_machine(const LvpWorld *world, const char *name_or_uuid)
             machine->step ? ", resources are " : "", lvp_step_get_name(machine->step));
     if (reason)
         g_string_append_printf(text, "Reason: %s.\n", reason);
+    GHashTableIter iter;
+    gpointer unit, note;
+    g_hash_table_iter_init(&iter, machine->notes);
+    while (g_hash_table_iter_next(&iter, &unit, &note))
+        g_string_append_printf(text, "%s: %s.\n", (const char *)unit, (const char *)note);
     g_string_append(text, "It holds:\n");
     for (guint i = 0; i < machine->holdings->len; i++)
         explain_holding(g_ptr_array_index(machine->holdings, i), text);

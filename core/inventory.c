@@ -38,6 +38,7 @@ free_unit(gpointer data)
 {
     LvpInventoryUnit *unit = data;
     g_free(unit->quarantine);
+    g_free(unit->condition_reason);
     g_clear_pointer(&unit->sets, g_ptr_array_unref);
     g_free(unit);
 }
@@ -501,10 +502,14 @@ lvp_unit_set_quarantine(LvpInventoryUnit *self, const char *reason)
 }
 
 void
-lvp_unit_add_core_condition(LvpInventoryUnit *self, LvpCondition condition, const char *reason)
+lvp_unit_set_core_condition(LvpInventoryUnit *self, LvpCondition condition, const char *reason)
 {
-    self->conditions |= (guint)condition;
-    self->condition_reason = reason;
+    if (!reason && !(self->conditions & (guint)condition))
+        return;
+    g_free(self->condition_reason);
+    self->condition_reason = g_strdup(reason);
+    self->conditions =
+        reason ? self->conditions | (guint)condition : self->conditions & ~(guint)condition;
     update_bit(self);
 }
 

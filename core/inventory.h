@@ -21,10 +21,10 @@ typedef struct {
     guint bit;            /* in the resource's bitmap of its node */
     gconstpointer holder; /* the machine; NULL: nobody's */
     gboolean cordoned;
-    char *quarantine;             /* the reason; NULL if not */
-    guint conditions;             /* of the core's, on top of found->conditions */
-    const char *condition_reason; /* literal */
-    GPtrArray *sets;              /* LvpExclusionSet, inventory.c's own; NULL if none */
+    char *quarantine;       /* the reason; NULL if not */
+    guint conditions;       /* of the core's, on top of found->conditions */
+    char *condition_reason; /* NULL where there is none */
+    GPtrArray *sets;        /* LvpExclusionSet, inventory.c's own; NULL if none */
 } LvpInventoryUnit;
 
 LvpInventory *lvp_inventory_new(void);
@@ -81,9 +81,9 @@ void lvp_unit_give(LvpInventoryUnit *self);
 void lvp_unit_set_cordoned(LvpInventoryUnit *self, gboolean cordoned);
 /* REASON NULL: no longer. */
 void lvp_unit_set_quarantine(LvpInventoryUnit *self, const char *reason);
-/* REASON is a literal. */
+/* REASON NULL: no longer. */
 void
-lvp_unit_add_core_condition(LvpInventoryUnit *self, LvpCondition condition, const char *reason);
+lvp_unit_set_core_condition(LvpInventoryUnit *self, LvpCondition condition, const char *reason);
 /* Its bundle is what goes to one machine with it: how many free units of the same resource are in
  * it, itself included if it is free; and all its units, NULL where it is alone (borrowed). */
 guint lvp_unit_count_free_mates(const LvpInventoryUnit *self);

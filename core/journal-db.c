@@ -23,7 +23,8 @@ static const char SCHEMA[] =
     "CREATE TABLE machine(id INTEGER PRIMARY KEY, uuid TEXT NOT NULL, name TEXT NOT NULL,"
     " class TEXT NOT NULL, request TEXT NOT NULL, template INTEGER NOT NULL, labels TEXT NOT NULL,"
     " annotations TEXT NOT NULL, amounts TEXT NOT NULL, desired INTEGER NOT NULL,"
-    " created INTEGER NOT NULL, keep_nvram INTEGER NOT NULL, op INTEGER NOT NULL, step INTEGER NOT "
+    " created INTEGER NOT NULL, keep_nvram INTEGER NOT NULL, autostart INTEGER NOT NULL, op "
+    "INTEGER NOT NULL, step INTEGER NOT "
     "NULL, boot_id TEXT NOT NULL,"
     " generation INTEGER NOT NULL, error TEXT);"
     "CREATE TABLE held_unit(source TEXT, id TEXT, identity TEXT, machine TEXT NOT NULL,"
@@ -69,7 +70,7 @@ static const char *const SQL_TEXTS[SQL_COUNT] = {
     [SQL_INSERT_MACHINE] =
         "INSERT INTO machine(desired, created, op, step, boot_id, generation,"
         " error, keep_nvram, uuid, name, class, request, template, labels, annotations,"
-        " amounts) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)",
+        " amounts, autostart) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
     [SQL_UPDATE_MACHINE] = "UPDATE machine SET desired=?1, created=?2, op=?3, step=?4, boot_id=?5,"
                            " generation=?6, error=?7, keep_nvram=?8 WHERE id=?9",
     [SQL_DELETE_MACHINE] = "DELETE FROM machine WHERE id=?1",
@@ -254,6 +255,7 @@ lvp_journal_db_reserve(LvpJournalDb *self, LvpMachine *machine, GError **error)
     bind_text(statement, 14, labels);
     bind_text(statement, 15, annotations);
     bind_text(statement, 16, amounts);
+    sqlite3_bind_int(statement, 17, machine->autostart);
     if (!step(self, SQL_INSERT_MACHINE, error))
         return FALSE;
     machine->row_id = sqlite3_last_insert_rowid(self->handle);

@@ -142,6 +142,7 @@ read_machine(sqlite3_stmt *row)
     machine->error = g_strdup(column_text(row, 14));
     machine->keep_nvram = sqlite3_column_int(row, 15) != 0;
     machine->row_id = sqlite3_column_int64(row, 16);
+    machine->autostart = sqlite3_column_int(row, 17) != 0;
     return g_steal_pointer(&machine);
 }
 
@@ -198,7 +199,7 @@ lvp_journal_rows_load_machines(sqlite3 *handle, const char *path, GError **error
         self,
         "SELECT uuid, name, class, request, template.text, labels, annotations, amounts,"
         " desired, created, op, step, boot_id, generation, error, keep_nvram,"
-        " machine.id FROM machine LEFT JOIN template ON template.id = machine.template"
+        " machine.id, autostart FROM machine LEFT JOIN template ON template.id = machine.template"
         " ORDER BY name",
         error);
     if (!row)

@@ -105,6 +105,20 @@ carry_out_create(const LvpMachineJobs *jobs,
     return lvp_allocator_finish(allocator, machine, error);
 }
 
+/* The create of a machine that exists already: one that has lost its domain gets it back. */
+static gboolean
+take_up(const LvpMachineJobs *jobs,
+        const LvpMachine *machine,
+        const LvpProgress *progress,
+        GError **error)
+{
+    lvp_step_look_at_domain(jobs, machine);
+    if (machine->domain != LVP_DOMAIN_ABSENT)
+        return TRUE;
+    g_message("machine %s is taken up again", machine->name);
+    return lvp_machine_start(jobs, machine->name, progress, error);
+}
+
 LvpMachine *
 lvp_machine_create(const LvpMachineJobs *jobs,
                    const LvpCreateSpec *asked,
@@ -127,8 +141,10 @@ lvp_machine_create(const LvpMachineJobs *jobs,
         !lvp_hypervisor_check_unused(jobs->hypervisor, spec.name, spec.uuid, error))
         return NULL;
     g_autoptr(LvpMachine) machine = lvp_allocator_reserve(jobs->allocator, &spec, &existing, error);
-    if (!machine || existing)
-        return g_steal_pointer(&machine);
+    if (!machine)
+        return NULL;
+    if (existing)
+        return take_up(jobs, machine, progress, error) ? g_steal_pointer(&machine) : NULL;
     GError *problem = NULL;
     if (carry_out_create(jobs, machine, progress, &problem)) {
         g_message("machine %s (%s) of class %s is created", machine->name, machine->uuid,
@@ -190,6 +206,22 @@ commit_again(GPtrArray *sources, const LvpMachine *machine, GError **error)
     return TRUE;
 }
 
+gboolean
+lvp_machine_bind_again(const LvpMachineJobs *jobs, const char *uuid, GError **error)
+{
+    g_autoptr(GPtrArray) sources = lvp_allocator_dup_sources(jobs->allocator);
+    g_autoptr(LvpMachine) machine = lvp_allocator_resume(jobs->allocator, uuid, LVP_OPERATION_NONE);
+    if (!machine) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_BUSY, "an operation is under way");
+        return FALSE;
+    }
+    gboolean ok =
+        lvp_step_check_sources(sources, machine, error) && commit_again(sources, machine, error) &&
+        lvp_allocator_advance(jobs->allocator, machine, LVP_STEP_COMMITTED, jobs->boot_id, error);
+    lvp_allocator_rest(jobs->allocator, machine);
+    return ok;
+}
+
 static gboolean
 carry_out_start(const LvpMachineJobs *jobs,
                 LvpMachine *machine,
@@ -203,6 +235,9 @@ carry_out_start(const LvpMachineJobs *jobs,
         return FALSE;
     if (state != LVP_DOMAIN_RUNNING && state != LVP_DOMAIN_PAUSED &&
         !commit_again(sources, machine, error))
+        return FALSE;
+    if (strcmp(machine->boot_id, jobs->boot_id) != 0 &&
+        !lvp_allocator_advance(jobs->allocator, machine, LVP_STEP_COMMITTED, jobs->boot_id, error))
         return FALSE;
     if (state == LVP_DOMAIN_ABSENT && !lvp_step_define_domain(jobs, sources, machine, error))
         return FALSE;

@@ -10,6 +10,7 @@
 #include "standard-files.h"
 
 #include <glib-unix.h>
+#include <gudev/gudev.h>
 #include <locale.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -19,8 +20,11 @@
 #include <unistd.h>
 
 #define EXIT_BAD_INPUT 2
-#define RECONCILE_INTERVAL_S 60
-#define RESCAN_DELAY_MS 500
+/* How soon host, libvirt and journal are compared again after what happened. */
+#define PASS_INTERVAL_MS 60000
+#define PASS_AFTER_DOMAIN_MS 100
+#define PASS_AFTER_DEVICE_MS 500
+#define PASS_WHILE_BLOCKED_MS 2000
 #define STOP_TIMEOUT_MS 10000
 
 typedef struct {
@@ -37,15 +41,16 @@ typedef struct {
     GThreadPool *observer; /* one thread: what happened to a domain, one after the other */
     GMutex setup_mutex;    /* one setup or rescan at a time */
     GMainLoop *loop;
-    guint rescan_source; /* a rescan that was asked for and has not begun; main thread */
+    GUdevClient *udev;  /* NULL on a made host tree */
+    guint pass_source;  /* the next pass; main thread */
+    gint64 pass_due_us; /* when it is */
     char *boot_id;
 } Daemon;
 
-/* ---- the observer thread ---- */
+/* ---- the observer thread: passes, and what happened to a domain, one after the other ---- */
 
-/* Tasks are uuids; these two are none. */
-static char ALL_DOMAINS[] = "*";
-static char RESCAN[] = "rescan";
+/* Tasks are uuids; this one is none. */
+static char PASS[] = "pass";
 
 static gboolean
 rescan(gpointer data, GError **error)
@@ -57,20 +62,81 @@ rescan(gpointer data, GError **error)
     return ok;
 }
 
+static void schedule_pass(Daemon *self, guint delay_ms);
+
+static gboolean
+handle_blocked(gpointer data)
+{
+    schedule_pass(data, PASS_WHILE_BLOCKED_MS);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+run_pass(Daemon *self)
+{
+    g_autoptr(GError) error = NULL;
+    if (!rescan(self, &error))
+        g_warning("cannot look at the host again: %s", error->message);
+    if (lvp_reconcile_all(&self->jobs))
+        g_idle_add(handle_blocked, self);
+}
+
 static void
 observe(gpointer data, gpointer user_data)
 {
     Daemon *self = user_data;
-    if (data == ALL_DOMAINS) {
-        lvp_reconcile_all(&self->jobs);
-    } else if (data == RESCAN) {
-        g_autoptr(GError) error = NULL;
-        if (!rescan(self, &error))
-            g_warning("cannot look at the host again: %s", error->message);
+    if (data == PASS) {
+        run_pass(self);
     } else {
         lvp_reconcile_domain(&self->jobs, data);
         g_free(data);
     }
+}
+
+/* ---- when passes are made; main thread ---- */
+
+static gboolean
+begin_pass(gpointer data)
+{
+    Daemon *self = data;
+    self->pass_source = 0;
+    schedule_pass(self, PASS_INTERVAL_MS);
+    g_thread_pool_push(self->observer, PASS, NULL);
+    return G_SOURCE_REMOVE;
+}
+
+/* One pass stands for all that ask for one before it begins. */
+static void
+schedule_pass(Daemon *self, guint delay_ms)
+{
+    gint64 due_us = g_get_monotonic_time() + (gint64)delay_ms * 1000;
+    if (self->pass_source != 0 && self->pass_due_us <= due_us)
+        return;
+    if (self->pass_source != 0)
+        g_source_remove(self->pass_source);
+    self->pass_due_us = due_us;
+    self->pass_source = g_timeout_add(delay_ms, begin_pass, self);
+}
+
+static gboolean
+handle_device_change(gpointer data)
+{
+    schedule_pass(data, PASS_AFTER_DEVICE_MS);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+handle_domain_change(gpointer data)
+{
+    schedule_pass(data, PASS_AFTER_DOMAIN_MS);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+handle_new_connection(gpointer data)
+{
+    schedule_pass(data, 0);
+    return G_SOURCE_REMOVE;
 }
 
 static void
@@ -78,7 +144,7 @@ handle_connection(gpointer data, gboolean connected)
 {
     Daemon *self = data;
     if (connected)
-        g_thread_pool_push(self->observer, ALL_DOMAINS, NULL);
+        g_idle_add(handle_new_connection, self);
     else
         lvp_allocator_forget_domain_states(self->allocator);
 }
@@ -88,40 +154,33 @@ handle_domain(gpointer data, const char *uuid)
 {
     Daemon *self = data;
     g_thread_pool_push(self->observer, g_strdup(uuid), NULL);
-}
-
-static gboolean
-reconcile_again(gpointer data)
-{
-    Daemon *self = data;
-    g_thread_pool_push(self->observer, ALL_DOMAINS, NULL);
-    return G_SOURCE_CONTINUE;
-}
-
-/* ---- rescans that sources ask for ---- */
-
-static gboolean
-begin_rescan(gpointer data)
-{
-    Daemon *self = data;
-    self->rescan_source = 0;
-    g_thread_pool_push(self->observer, RESCAN, NULL);
-    return G_SOURCE_REMOVE;
-}
-
-static gboolean
-schedule_rescan(gpointer data)
-{
-    Daemon *self = data;
-    if (self->rescan_source == 0)
-        self->rescan_source = g_timeout_add(RESCAN_DELAY_MS, begin_rescan, self);
-    return G_SOURCE_REMOVE;
+    g_idle_add(handle_domain_change, self);
 }
 
 static void
 handle_rescan_request(gpointer data)
 {
-    g_main_context_invoke(NULL, schedule_rescan, data);
+    g_idle_add(handle_device_change, data);
+}
+
+static void
+handle_uevent(GUdevClient *client, const char *action, GUdevDevice *device, gpointer data)
+{
+    (void)client;
+    (void)action;
+    (void)device;
+    schedule_pass(data, PASS_AFTER_DEVICE_MS);
+}
+
+/* The kernel tells of devices that come, go, or change their driver. */
+static void
+watch_devices(Daemon *self)
+{
+    static const char *const SUBSYSTEMS[] = {"pci", NULL};
+    if (strcmp(lvp_config_get_string(self->config, "host-root"), "/") != 0)
+        return;
+    self->udev = g_udev_client_new(SUBSYSTEMS);
+    g_signal_connect(self->udev, "uevent", G_CALLBACK(handle_uevent), self);
 }
 
 /* ---- configuration ---- */
@@ -144,14 +203,9 @@ install_world(Daemon *self, const LvpConfig *config, GError **error)
 static gboolean
 check_fixed(const LvpConfig *old, const LvpConfig *new, GError **error)
 {
-    static const char *const FIXED[] = {"resource-manager-sources",
-                                        "source-dir",
-                                        "libvirt-uri",
-                                        "libvirt-provider-dir",
-                                        "host-root",
-                                        "control-socket",
-                                        "system-bus",
-                                        "log-level"};
+    static const char *const FIXED[] = {"resource-manager-sources", "source-dir", "libvirt-uri",
+                                        "libvirt-provider-dir",     "host-root",  "orphan-grace",
+                                        "control-socket",           "system-bus", "log-level"};
     for (guint i = 0; i < G_N_ELEMENTS(FIXED); i++) {
         const char *before = lvp_config_get_string(old, FIXED[i]);
         const char *after = lvp_config_get_string(new, FIXED[i]);
@@ -178,6 +232,7 @@ reload(gpointer data, GError **error)
     if (!check_fixed(self->config, config, error) || !install_world(self, config, error))
         return FALSE;
     g_message("configuration is reloaded");
+    handle_rescan_request(self);
     return TRUE;
 }
 
@@ -229,8 +284,11 @@ start(Daemon *self, GError **error)
     LvpHypervisorCalls calls = {handle_connection, handle_domain, self};
     self->observer = g_thread_pool_new(observe, self, 1, FALSE, NULL);
     self->hypervisor = lvp_hypervisor_new(lvp_config_get_string(config, "libvirt-uri"), &calls);
-    self->jobs =
-        (LvpMachineJobs){self->allocator, self->hypervisor, self->boot_id, DEFAULT_TEMPLATE};
+    gint64 grace_us = lvp_options_get_integer(config->core, "orphan-grace") * G_USEC_PER_SEC;
+    self->jobs = (LvpMachineJobs){
+        self->allocator, self->hypervisor,     self->boot_id,
+        grace_us,        g_get_monotonic_time, DEFAULT_TEMPLATE,
+    };
     self->queue = lvp_job_queue_new();
     LvpServiceCalls service_calls = {rescan, reload, self};
     self->service = lvp_service_new(&self->jobs, self->queue,
@@ -243,6 +301,7 @@ start(Daemon *self, GError **error)
         !lvp_control_server_join_system_bus(self->server, error))
         return FALSE;
     lvp_hypervisor_connect(self->hypervisor);
+    watch_devices(self);
     return TRUE;
 }
 
@@ -255,6 +314,7 @@ stop(Daemon *self)
         g_warning("an operation is still under way: the next start ends it");
         _exit(EXIT_SUCCESS);
     }
+    g_clear_object(&self->udev);
     lvp_control_server_free(self->server);
     lvp_service_free(self->service);
     lvp_job_queue_free(self->queue);
@@ -280,7 +340,7 @@ run(Daemon *self)
         g_unix_signal_add(SIGTERM, handle_stop, self);
         g_unix_signal_add(SIGINT, handle_stop, self);
         g_unix_signal_add(SIGHUP, handle_hangup, self);
-        g_timeout_add_seconds(RECONCILE_INTERVAL_S, reconcile_again, self);
+        schedule_pass(self, PASS_INTERVAL_MS);
         g_message("ready on %s", lvp_config_get_string(self->config, "control-socket"));
         sd_notify(0, "READY=1");
         g_main_loop_run(self->loop);

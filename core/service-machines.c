@@ -62,9 +62,9 @@ look_up_map(GVariant *values, const char *key)
 static gboolean
 read_creation(GVariant *values, Creation *creation, GError **error)
 {
-    static const char *const KNOWN[] = {"name",        "s",        "class", "s",      "uuid",
-                                        "s",           "template", "s",     "labels", "a{ss}",
-                                        "annotations", "a{ss}",    "start", "b",      NULL};
+    static const char *const KNOWN[] = {
+        "name",  "s",           "class", "s",     "uuid", "s",         "template", "s", "labels",
+        "a{ss}", "annotations", "a{ss}", "start", "b",    "autostart", "b",        NULL};
     if (!check_keys(values, KNOWN, error))
         return FALSE;
     creation->values = g_variant_ref(values);
@@ -76,6 +76,7 @@ read_creation(GVariant *values, Creation *creation, GError **error)
     g_variant_lookup(values, "uuid", "&s", &creation->spec.uuid);
     g_variant_lookup(values, "template", "&s", &creation->spec.template_xml);
     g_variant_lookup(values, "start", "b", &creation->spec.start);
+    g_variant_lookup(values, "autostart", "b", &creation->spec.autostart);
     gsize size = g_variant_get_size(creation->spec.labels);
     size += g_variant_get_size(creation->spec.annotations);
     if (creation->spec.name && creation->spec.class_name && size <= MAPS_MAX_BYTES)

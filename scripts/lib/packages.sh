@@ -5,11 +5,11 @@
 # To build libvirt-provider.
 apt_build=(
     gcc libc6-dev meson ninja-build pkgconf python3-docutils
-    libglib2.0-dev libyaml-dev libjson-glib-dev libxml2-dev libpci-dev libsqlite3-dev libvirt-dev libsystemd-dev
+    libglib2.0-dev libyaml-dev libjson-glib-dev libgudev-1.0-dev libxml2-dev libpci-dev libsqlite3-dev libvirt-dev libsystemd-dev
 )
 dnf_build=(
     gcc glibc-devel meson ninja-build pkgconf-pkg-config python3-docutils
-    glib2-devel libyaml-devel json-glib-devel libxml2-devel pciutils-devel sqlite-devel libvirt-devel systemd-devel
+    glib2-devel libyaml-devel json-glib-devel libgudev-devel libxml2-devel pciutils-devel sqlite-devel libvirt-devel systemd-devel
 )
 
 # To run the unit tests and the checks of the sources.

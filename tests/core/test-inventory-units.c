@@ -305,7 +305,7 @@ Test(inventory, unit_with_a_condition_or_unusable_is_not_free)
     lvp_unit_set_unusable(add_unit(&pool, "b", 0, NULL, NULL), "IOMMU is off");
     add_unit(&pool, "c", 0, NULL, NULL);
     seal(&pool);
-    lvp_unit_add_core_condition(find(&pool, "c"), LVP_CONDITION_FOREIGN, "held by another domain");
+    lvp_unit_set_core_condition(find(&pool, "c"), LVP_CONDITION_FOREIGN, "held by another domain");
     cr_assert_eq(count_free(&pool), 0);
     cr_assert_eq(lvp_resource_get_total(find_gpus(&pool)), 3, "it is there all the same");
     lvp_inventory_free(pool.inventory);

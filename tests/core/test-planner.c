@@ -319,7 +319,7 @@ set_blocked(LvpUnit *unit)
 static void
 set_replaced(LvpInventoryUnit *unit)
 {
-    lvp_unit_add_core_condition(unit, LVP_CONDITION_LOST, "another device stands there");
+    lvp_unit_set_core_condition(unit, LVP_CONDITION_LOST, "another device stands there");
 }
 
 static void

@@ -17,6 +17,7 @@ typedef struct {
     LvpAllocator *allocator;
     LvpHypervisor *hypervisor; /* NULL before world_connect() */
     LvpMachineJobs jobs;
+    const char *boot_id;
     GPtrArray *sources;    /* LvpSource, of the scripts that are loaded */
     ScriptedSource *cores; /* counted: 4 CPUs and 8 GiB on node 0; no effects */
     ScriptedSource *cards; /* unitary: the two cards of GPU on node 0 */
@@ -25,6 +26,10 @@ typedef struct {
     gint64 vm_limit;
     GVariant *no_labels; /* a{ss} */
 } World;
+
+/* How long an orphaned machine keeps what it holds, and the clock by which that is measured. */
+#define WORLD_GRACE_US G_GINT64_CONSTANT(600000000)
+extern gint64 world_clock_us;
 
 /* Classes: plain (1 CPU, 1 GiB), gpu (the same and one card), both (two cards). */
 World *world_new(void);
@@ -36,6 +41,9 @@ void world_set_classes(World *self, const char *yaml);
 void world_install(World *self);
 /* Another process on the same journal: what was not written there is gone. The domains stay. */
 void world_restart(World *self);
+/* The same after a reboot: another boot id, the cards are on their host drivers, and the domain
+ * WORLD_UUID, if there is one, is off. */
+void world_reboot(World *self);
 /* Connects to test:///default, without the domain that it has. */
 void world_connect(World *self);
 
