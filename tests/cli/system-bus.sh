@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The system bus, played by a bus of our own with the shipped policy: who may call, whose the name is, and
+# The system bus, played by a bus of our own with the shipped policy: who may call and listen, whose the name is, and
 # a bus that ends.
 set -u
 . "$(dirname "$0")/lib.sh"
@@ -158,7 +158,25 @@ done
 check "a member of the group reads" call_manager_of member $NAME $NAME.Manager1.GetStatus
 is "nothing has changed" "$(state_of_everything)" "$before"
 
+say who listens
+# They have asked for the signals before they ask for the owner, which they print.
+for user in nobody member; do
+    as $user gdbus monitor --system --dest $NAME >"$WORK/$user.signals" 2>&1 &
+    check "$user listens" eventually 10 grep "is owned by" "$WORK/$user.signals"
+done
+check "a machine with a label" run_job CreateMachine "{'name': <'vm1'>, 'class': <'nic'>, 'labels': <{'a': 'b'}>}"
+check "it is deleted" lpctl machine delete vm1
+provider_stop
+is "the daemon ends with 0" $? 0
+for user in nobody member; do
+    check "$user has seen that the name is free" eventually 10 grep "does not have an owner" "$WORK/$user.signals"
+done
+is "a member has seen the machine" "$(grep -c "{'a': 'b'}" "$WORK/member.signals")" 1
+is "nobody has seen no job" "$(grep -c jobs "$WORK/nobody.signals")" 0
+
 say a bus that ends
+check "the daemon starts again" provider_start --system-bus
+is "it has the name" "$(call_bus GetConnectionUnixProcessID $NAME)" "(uint32 $PROVIDER_PID,)"
 for i in $(seq 10); do
     call CreateMachine "{'name': <'tiny$i'>, 'class': <'tiny'>}" >>"$WORK/output" 2>&1 &
     clients[i]=$!
