@@ -12,9 +12,15 @@ dnf_build=(
     glib2-devel libyaml-devel json-glib-devel libgudev-devel libxml2-devel pciutils-devel sqlite-devel libvirt-devel systemd-devel
 )
 
-# To run the unit tests and the checks of the sources.
-apt_test=(clang libclang-rt-dev clang-format clang-tidy libcriterion-dev python3-yaml jq)
-dnf_test=(clang compiler-rt clang-tools-extra libcriterion-devel libasan libubsan python3-pyyaml jq)
+# To run the tests outside of the VM and the checks of the sources.
+apt_test=(
+    clang libclang-rt-dev clang-format clang-tidy libcriterion-dev python3-yaml jq
+    dbus-daemon libglib2.0-bin util-linux
+)
+dnf_test=(
+    clang compiler-rt clang-tools-extra libcriterion-devel libasan libubsan python3-pyyaml jq
+    dbus-daemon glib2 util-linux
+)
 
 # To run the VM, and what is used in it.
 apt_vm=(

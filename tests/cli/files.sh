@@ -104,4 +104,4 @@ check "its output passes check" pci_devices check "$WORK/generated.yaml"
 rejected "generate on a relative root" 2 "*not an absolute path" pci_devices generate --host-root=host
 refused "generate on no host" "[0-9]*" "*/nonexistent/sys*" pci_devices generate --host-root=/nonexistent
 
-finish
+finish_test

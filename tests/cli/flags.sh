@@ -100,4 +100,4 @@ printf 'garbage' >"$WORK/conf.d/.30-hidden.conf"
 printf 'garbage' >"$WORK/conf.d/40-old.conf~"
 check_config "hidden files and copies are not" "" --config="$WORK/key.conf"
 
-finish
+finish_test

@@ -108,7 +108,7 @@ is "the first one has noticed nothing" "$(state_of_everything)" "$before"
 is "its socket is closed to others" "$(stat -c %a "$LIBVIRT_PROVIDER_SOCKET")" 660
 
 say closed standard files
-provider_stop
+check "the first one ends with 0" provider_stop
 libvirt-provider "${FLAGS[@]}" <&- >&- 2>&- &
 PROVIDER_PID=$!
 check "it starts" eventually 30 lpctl status
