@@ -87,7 +87,7 @@ lvp_pci_group_find_problem(const LvpPciGroup *self, const char *number, const Lv
                                "would go with it: say \"group: allow\" in its entry, or move the "
                                "card to another slot",
                                number, member->address,
-                               member->driver[0] ? "on host driver " : "no driver", member->driver);
+                               member->driver[0] ? "on driver " : "without driver", member->driver);
     }
     return NULL;
 }
