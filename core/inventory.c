@@ -8,7 +8,7 @@
 typedef struct {
     char *name;
     GPtrArray *members; /* LvpInventoryUnit */
-    guint n_held;
+    guint n_kept; /* members that a machine holds, or that are quarantined; each reason counts */
 } LvpExclusionSet;
 
 struct LvpInventory {
@@ -347,19 +347,19 @@ lvp_unit_is_free(const LvpInventoryUnit *self)
         self->found->unusable || self->found->conditions)
         return FALSE;
     for (guint i = 0; self->sets && i < self->sets->len; i++)
-        if (((LvpExclusionSet *)g_ptr_array_index(self->sets, i))->n_held > 0)
+        if (((LvpExclusionSet *)g_ptr_array_index(self->sets, i))->n_kept > 0)
             return FALSE;
     return TRUE;
 }
 
+/* One reason more, or less, to keep the members of its sets from others. */
 static void
-change_holder(LvpInventoryUnit *self, gconstpointer holder)
+keep_sets(LvpInventoryUnit *self, gboolean more)
 {
-    self->holder = holder;
     update_bit(self);
     for (guint i = 0; self->sets && i < self->sets->len; i++) {
         LvpExclusionSet *set = g_ptr_array_index(self->sets, i);
-        set->n_held = holder ? set->n_held + 1 : set->n_held - 1;
+        set->n_kept = more ? set->n_kept + 1 : set->n_kept - 1;
         for (guint k = 0; k < set->members->len; k++)
             update_bit(g_ptr_array_index(set->members, k));
     }
@@ -369,14 +369,16 @@ void
 lvp_unit_take(LvpInventoryUnit *self, gconstpointer holder)
 {
     g_return_if_fail(self->holder == NULL && holder != NULL);
-    change_holder(self, holder);
+    self->holder = holder;
+    keep_sets(self, TRUE);
 }
 
 void
 lvp_unit_give(LvpInventoryUnit *self)
 {
     g_return_if_fail(self->holder != NULL);
-    change_holder(self, NULL);
+    self->holder = NULL;
+    keep_sets(self, FALSE);
 }
 
 void
@@ -389,10 +391,12 @@ lvp_unit_set_cordoned(LvpInventoryUnit *self, gboolean cordoned)
 void
 lvp_unit_set_quarantine(LvpInventoryUnit *self, const char *reason)
 {
+    gboolean was = self->quarantine != NULL;
     char *copy = g_strdup(reason);
     g_free(self->quarantine);
     self->quarantine = copy;
-    update_bit(self);
+    if (was != (copy != NULL))
+        keep_sets(self, copy != NULL);
 }
 
 void
@@ -410,7 +414,8 @@ lvp_unit_find_rival(const LvpInventoryUnit *self)
         const LvpExclusionSet *set = g_ptr_array_index(self->sets, i);
         for (guint k = 0; k < set->members->len; k++) {
             const LvpInventoryUnit *member = g_ptr_array_index(set->members, k);
-            if (member->holder && member->holder != self->holder)
+            if (member != self && (member->holder || member->quarantine) &&
+                (!self->holder || member->holder != self->holder))
                 return member;
         }
     }

@@ -71,12 +71,12 @@ gboolean lvp_unit_is_free(const LvpInventoryUnit *self);
 void lvp_unit_take(LvpInventoryUnit *self, gconstpointer holder);
 void lvp_unit_give(LvpInventoryUnit *self);
 void lvp_unit_set_cordoned(LvpInventoryUnit *self, gboolean cordoned);
-/* REASON NULL: no longer. */
+/* REASON NULL: no longer. Keeps the members of its exclusion sets from machines, too. */
 void lvp_unit_set_quarantine(LvpInventoryUnit *self, const char *reason);
 /* REASON is a literal. */
 void
 lvp_unit_add_core_condition(LvpInventoryUnit *self, LvpCondition condition, const char *reason);
-/* A unit of another machine that shares an exclusion set, or NULL. */
+/* A unit of another machine, or one that is quarantined, that shares an exclusion set; or NULL. */
 const LvpInventoryUnit *lvp_unit_find_rival(const LvpInventoryUnit *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpInventory, lvp_inventory_free)

@@ -330,9 +330,12 @@ lvp_planner_dup_unit_reason(const LvpInventoryUnit *unit)
     if (unit->condition_reason)
         return g_strdup(unit->condition_reason);
     const LvpInventoryUnit *rival = unit->holder ? NULL : lvp_unit_find_rival(unit);
-    if (rival)
+    if (rival && rival->holder)
         return g_strdup_printf("it goes only together with %s, which is held by %s",
                                rival->found->id, ((const LvpMachine *)rival->holder)->name);
+    if (rival)
+        return g_strdup_printf("it goes only together with %s, which is quarantined",
+                               rival->found->id);
     return unit->cordoned ? g_strdup("an operator has cordoned it") : NULL;
 }
 
