@@ -14,6 +14,7 @@
 #define MAX_ATTRIBUTES 256
 #define MAX_ELEMENTS 20000
 #define METADATA_PREFIX "lp"
+#define MAX_BUS 0xff
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlParserCtxt, xmlFreeParserCtxt)
@@ -292,18 +293,25 @@ typedef struct {
     guint bus, slot;
 } GuestSlot;
 
-static GuestSlot
-add_slot(xmlNode *root)
+static gboolean
+add_slot(xmlNode *root, GuestSlot *ret_slot, GError **error)
 {
     gboolean express = has_express(root);
     GuestSlot slot = {find_free_bus(root->doc), express ? 0 : 1};
+    if (slot.bus == 0 || slot.bus > MAX_BUS) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                    "the template uses PCI buses up to the last: no slot is left for a device of "
+                    "several functions");
+        return FALSE;
+    }
     xmlNode *devices = get_element(root, "devices");
     xmlNode *port = xmlNewChild(devices, NULL, to_xml("controller"), NULL);
     xmlSetProp(port, to_xml("type"), to_xml("pci"));
     set_number(port, "index", slot.bus);
     xmlSetProp(port, to_xml("model"), to_xml(express ? "pcie-root-port" : "pci-bridge"));
     xmlNodeAddContent(devices, to_xml("\n"));
-    return slot;
+    *ret_slot = slot;
+    return TRUE;
 }
 
 static gboolean
@@ -347,7 +355,8 @@ apply_part(xmlNode *root, const LvpDomainPart *part, GError **error)
                 return FALSE;
             break;
         case LVP_EDIT_BEGIN_SLOT:
-            slot = add_slot(root);
+            if (!add_slot(root, &slot, error))
+                return FALSE;
             break;
         case LVP_EDIT_APPEND_FUNCTION:
             if (!append_function(root, edit, &slot, error))

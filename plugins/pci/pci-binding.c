@@ -50,13 +50,6 @@ lvp_pci_read_override(const LvpPciBinder *self, const char *address, GError **er
 }
 
 static gboolean
-is_present(const LvpPciBinder *self, const char *address)
-{
-    char path[LVP_PCI_PATH_SIZE];
-    return lvp_host_exists(self->host, LVP_HOST_SYS, lvp_pci_path(path, address, "vendor"));
-}
-
-static gboolean
 has_identity(const LvpPciBinder *self, const LvpPciBinding *binding)
 {
     LvpPciIds ids;
@@ -180,16 +173,13 @@ check_holder(const LvpPciBinder *self, const LvpPciBinding *binding, GError **er
     return FALSE;
 }
 
-/* PF on vfio-pci and VFs on the host do not go together; some host drivers destroy the VFs when
- * they leave. */
 static gboolean
-check_virtual_functions(const LvpPciBinder *self, const char *address, GError **error)
+check_sriov(const LvpPciBinder *self, const char *address, GError **error)
 {
-    guint count = lvp_pci_count_virtual_functions(self->host, address);
-    if (count == 0)
+    g_autofree char *problem = lvp_pci_find_sriov_problem(self->host, address);
+    if (!problem)
         return TRUE;
-    g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT,
-                "it has %u virtual functions: set its sriov_numvfs to 0 first", count);
+    g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT, "%s", problem);
     return FALSE;
 }
 
@@ -203,10 +193,11 @@ check_before_take(const LvpPciBinder *self, const LvpPciBinding *binding, GError
         return FALSE;
     }
     lvp_pci_read_driver(self->host, binding->address, driver);
+    if (!check_sriov(self, binding->address, error))
+        return FALSE;
     if (strcmp(driver, LVP_PCI_VFIO) == 0)
         return check_holder(self, binding, error);
-    return check_virtual_functions(self, binding->address, error) &&
-           lvp_pci_load_vfio(self, error) && check_host_use(self, binding, error);
+    return lvp_pci_load_vfio(self, error) && check_host_use(self, binding, error);
 }
 
 static gboolean
@@ -347,7 +338,7 @@ lvp_pci_put_back(const LvpPciBinder *self, const LvpPciBinding *binding, char **
         return LVP_VERDICT_BLOCKED;
     }
     /* A card that is gone, or another in its place, owes nothing: the kernel has forgotten ours. */
-    if (!is_present(self, binding->address) || !has_identity(self, binding))
+    if (!lvp_pci_is_present(self->host, binding->address) || !has_identity(self, binding))
         return LVP_VERDICT_DONE;
     lvp_pci_read_driver(self->host, binding->address, current);
     gboolean ours = strcmp(current, LVP_PCI_VFIO) == 0;
@@ -391,7 +382,7 @@ lvp_pci_compare(const LvpPciBinder *self, const LvpPciBinding *binding, char **r
         *ret_reason = g_strdup("an earlier operation on it has not returned from the kernel yet");
         return LVP_VERDICT_BLOCKED;
     }
-    if (!is_present(self, binding->address)) {
+    if (!lvp_pci_is_present(self->host, binding->address)) {
         *ret_reason = g_strdup("it is not there any more");
         return LVP_VERDICT_LOST;
     }

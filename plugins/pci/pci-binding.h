@@ -7,8 +7,6 @@
 
 #include <libvirt-provider/request.h>
 
-#define LVP_PCI_VFIO "vfio-pci"
-
 /* What a function was before we touched it: enough to put it back. */
 typedef struct {
     const char *address;

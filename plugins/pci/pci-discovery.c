@@ -67,23 +67,25 @@ read_node(LvpHost *host, const char *address)
     return (int)node;
 }
 
-/* PF and VFs do not go to different machines. */
+/* What is said of a member of the group, said of the unit at ADDRESS; takes over TEXT. */
 static char *
-find_sriov_problem(LvpHost *host, const Function *function)
+tell(const LvpPciMember *member, const char *address, char *text)
 {
-    char physical[LVP_PCI_NAME_SIZE], driver[LVP_PCI_NAME_SIZE];
-    guint count = lvp_pci_count_virtual_functions(host, function->address);
-    if (count > 0)
-        return g_strdup_printf("it has %u virtual functions: give those away, or set its "
-                               "sriov_numvfs to 0",
-                               count);
-    lvp_pci_read_physical_function(host, function->address, physical);
-    if (physical[0] == '\0')
-        return NULL;
-    lvp_pci_read_driver(host, physical, driver);
-    if (strcmp(driver, "vfio-pci") != 0)
-        return NULL;
-    return g_strdup_printf("its physical function %s is given away itself", physical);
+    g_autofree char *own = text;
+    if (!text || strcmp(member->address, address) == 0)
+        return g_steal_pointer(&own);
+    return g_strdup_printf("its neighbour %s: %s", member->address, text);
+}
+
+static char *
+find_sriov_problem(LvpHost *host, const LvpPciGroup *group, const char *address)
+{
+    char *problem = NULL;
+    for (guint i = 0; !problem && i < group->members->len; i++) {
+        const LvpPciMember *member = &g_array_index(group->members, LvpPciMember, i);
+        problem = tell(member, address, lvp_pci_find_sriov_problem(host, member->address));
+    }
+    return problem;
 }
 
 static char *
@@ -102,7 +104,7 @@ find_problem(const LvpPciDiscovery *self,
     if (self->vfio_problem)
         return g_strdup(self->vfio_problem);
     char *problem = lvp_pci_group_find_problem(group, function->group, offer);
-    return problem ? problem : find_sriov_problem(self->host, function);
+    return problem ? problem : find_sriov_problem(self->host, group, function->address);
 }
 
 static gboolean
@@ -117,16 +119,16 @@ static void
 judge_member(Run *run, const LvpPciMember *member, const char *address, LvpUnit *unit)
 {
     LvpHost *host = run->discovery->host;
-    gboolean itself = strcmp(member->address, address) == 0;
-    if (is_in_flight(host, member->address, member->driver))
-        lvp_unit_add_condition(unit, LVP_CONDITION_BLOCKED,
-                               "an operation on it has not returned from the kernel yet");
-    g_autofree char *use =
-        lvp_pci_host_use_find(run->host_use, member->address, member->class_code, member->driver);
-    g_autofree char *told =
-        use && !itself ? g_strdup_printf("its neighbour %s: %s", member->address, use) : NULL;
+    if (is_in_flight(host, member->address, member->driver)) {
+        g_autofree char *told = tell(
+            member, address, g_strdup("an operation on it has not returned from the kernel yet"));
+        lvp_unit_add_condition(unit, LVP_CONDITION_BLOCKED, told);
+    }
+    g_autofree char *use = tell(
+        member, address,
+        lvp_pci_host_use_find(run->host_use, member->address, member->class_code, member->driver));
     if (use)
-        lvp_unit_add_condition(unit, LVP_CONDITION_HOST, told ? told : use);
+        lvp_unit_add_condition(unit, LVP_CONDITION_HOST, use);
 }
 
 static gboolean

@@ -28,13 +28,13 @@ add_member(
 {
     char text[LVP_HOST_VALUE_SIZE];
     LvpPciMember row = {.class_code = class_code, .same_slot = share_slot(member, address)};
-    if (strcmp(member, address) != 0 &&
-        !lvp_pci_read_hex(host, member, "class", text, &row.class_code))
+    gboolean itself = strcmp(member, address) == 0;
+    if (!itself && !lvp_pci_read_hex(host, member, "class", text, &row.class_code))
         return;
     lvp_pci_read_driver(host, member, row.driver);
-    if (row.class_code >> 8 == CLASS_PCI_BRIDGE || strcmp(row.driver, "pcieport") == 0)
+    if (!itself && (row.class_code >> 8 == CLASS_PCI_BRIDGE || strcmp(row.driver, "pcieport") == 0))
         return;
-    if (!lvp_pci_is_bridge(row.class_code)) {
+    if (itself || !lvp_pci_is_bridge(row.class_code)) {
         g_strlcpy(row.address, member, sizeof row.address);
         g_array_append_val(self->members, row);
     } else if (!is_harmless_driver(row.driver) && !self->problem) {
@@ -61,6 +61,8 @@ lvp_pci_group_read(LvpHost *host, const char *number, const char *address, guint
     for (guint i = 0; names && names[i]; i++)
         if (lvp_pci_is_address(names[i], strlen(names[i])))
             add_member(self, host, names[i], address, class_code);
+    if (!names || !g_strv_contains((const char *const *)names, address))
+        add_member(self, host, address, address, class_code);
     return self;
 }
 
@@ -87,7 +89,7 @@ lvp_pci_group_find_problem(const LvpPciGroup *self, const char *number, const Lv
                                "would go with it: say \"group: allow\" in its entry, or move the "
                                "card to another slot",
                                number, member->address,
-                               member->driver[0] ? "on host driver " : "no driver", member->driver);
+                               member->driver[0] ? "on driver " : "without driver", member->driver);
     }
     return NULL;
 }

@@ -16,7 +16,7 @@ typedef struct {
 } LvpPciMember;
 
 typedef struct {
-    GArray *members; /* LvpPciMember: endpoints, the one asked for among them, by address */
+    GArray *members; /* LvpPciMember: endpoints, the one asked for always among them */
     char *problem;   /* why the group cannot be taken whatever an entry says; NULL if it can */
 } LvpPciGroup;
 

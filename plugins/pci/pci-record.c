@@ -85,9 +85,7 @@ add_group(Maker *self, const char *unit, gboolean same_slot, GError **error)
             !add_function(self, member->address, unit, number, passed, error))
             return FALSE;
     }
-    /* A group that does not list it. */
-    return g_hash_table_contains(self->seen, unit) ||
-           add_function(self, unit, unit, number, TRUE, error);
+    return TRUE;
 }
 
 /* Slots first: what goes to the guest with one unit, shall not stand there as the mere neighbour of

@@ -113,6 +113,13 @@ prepare(gpointer data, const LvpHolding *holding, GCancellable *cancellable, GEr
     return lvp_pci_record_make(&self->binder, self->file, holding, error);
 }
 
+/* One that is only bound along and has been pulled is in nobody's way. */
+static gboolean
+is_gone_neighbour(const PciSource *self, const LvpPciRecordRow *row)
+{
+    return !row->passed && !lvp_pci_is_present(self->binder.host, row->binding.address);
+}
+
 /* All are checked before the first is touched: that a neighbour cannot be taken shall not be found
  * out when the host has lost its card. */
 static gboolean
@@ -122,6 +129,9 @@ commit(gpointer data, GVariant *record, GCancellable *cancellable, GError **erro
     g_autoptr(GArray) rows = lvp_pci_record_open(record, error);
     if (!rows)
         return FALSE;
+    for (guint i = rows->len; i > 0; i--)
+        if (is_gone_neighbour(self, &g_array_index(rows, LvpPciRecordRow, i - 1)))
+            g_array_remove_index(rows, i - 1);
     for (guint i = 0; i < rows->len; i++)
         if (!lvp_pci_check(&self->binder, &g_array_index(rows, LvpPciRecordRow, i).binding, error))
             return FALSE;
@@ -165,12 +175,8 @@ merge(Judgement *self, const LvpPciRecordRow *row, LvpVerdict verdict, char *rea
 {
     gboolean is_unit = strcmp(row->unit, row->binding.address) == 0;
     g_autofree char *own = reason;
-    /* A neighbour that is gone is in nobody's way. */
-    if (verdict == LVP_VERDICT_LOST && !is_unit)
-        return;
-    if (self->reason && rank(verdict) <= rank(self->verdict))
-        return;
-    if (rank(verdict) == 0)
+    if (rank(verdict) <= rank(self->verdict) ||
+        (verdict == LVP_VERDICT_LOST && !is_unit && !row->passed))
         return;
     g_free(self->reason);
     self->verdict = verdict;

@@ -4,6 +4,7 @@
 #include "assert-error.h"
 #include "default-template.h"
 #include "domain-xml.h"
+#include "made-record.h"
 #include "request.h"
 
 #include <gmodule.h>
@@ -74,12 +75,12 @@ get_table(const char *name)
 }
 
 static void
-add_part(GPtrArray *parts, const char *source, const LvpHolding *holding)
+add_part(GPtrArray *parts, const char *source, const LvpHolding *holding, GVariant *record)
 {
     g_autoptr(GError) error = NULL;
     LvpDomainPart *part = lvp_domain_part_new();
     g_ptr_array_add(parts, part);
-    get_table(source)->contribute_xml(NULL, holding, NULL, part, &error);
+    get_table(source)->contribute_xml(NULL, holding, record, part, &error);
     assert_no_error(error);
 }
 
@@ -97,11 +98,10 @@ make_parts(const Needs *needs)
     g_autoptr(LvpHolding) pci = lvp_holding_new(UUID, "pci");
     lvp_holding_add_amount(cpu, "cpu", 0, needs->millicores);
     lvp_holding_add_amount(memory, "memory", 0, needs->bytes);
-    for (guint i = 0; needs->units[i]; i++)
-        lvp_holding_add_unit(pci, "gpu.nvidia/x", needs->units[i], "i", 0);
-    add_part(parts, "cpu", cpu);
-    add_part(parts, "memory", memory);
-    add_part(parts, "pci", pci);
+    g_autoptr(GVariant) record = lvp_make_pci_record(needs->units);
+    add_part(parts, "cpu", cpu, NULL);
+    add_part(parts, "memory", memory, NULL);
+    add_part(parts, "pci", pci, record);
     return parts;
 }
 

@@ -230,6 +230,32 @@ Test(inventory, set_held_twice_by_one_machine_is_free_after_the_second_give)
     lvp_inventory_free(pool.inventory);
 }
 
+Test(inventory, other_members_of_a_quarantined_set_are_not_free)
+{
+    Pool pool = make_pair();
+    lvp_unit_set_quarantine(find(&pool, "a"), "reset failed");
+    assert_free(&pool, 0, "c");
+    cr_assert_eq(lvp_unit_find_rival(find(&pool, "b")), find(&pool, "a"));
+    cr_assert_null(lvp_unit_find_rival(find(&pool, "a")));
+    lvp_unit_set_quarantine(find(&pool, "a"), "driver failed");
+    lvp_unit_set_quarantine(find(&pool, "a"), NULL);
+    lvp_unit_set_quarantine(find(&pool, "a"), NULL);
+    assert_free(&pool, 0, "a b c");
+    lvp_inventory_free(pool.inventory);
+}
+
+Test(inventory, set_that_is_held_and_quarantined_is_free_when_both_are_over)
+{
+    Pool pool = make_pair();
+    lvp_unit_take(find(&pool, "b"), VM1);
+    lvp_unit_set_quarantine(find(&pool, "a"), "reset failed");
+    lvp_unit_give(find(&pool, "b"));
+    assert_free(&pool, 0, "c");
+    lvp_unit_set_quarantine(find(&pool, "a"), NULL);
+    assert_free(&pool, 0, "a b c");
+    lvp_inventory_free(pool.inventory);
+}
+
 Test(inventory, unit_in_two_sets_excludes_the_members_of_both)
 {
     Pool pool = begin_pool();

@@ -10,6 +10,7 @@
 
 #define GPU "0000:3b:00.0"
 #define AUDIO "0000:3b:00.1"
+#define OTHER_SLOT "0000:3b:01.0"
 #define PORT "0000:3a:00.0"
 #define VFIO_PROBLEM "vfio-pci is in the workshop"
 #define TIMEOUT_MS 1000
@@ -131,12 +132,26 @@ add_neighbour(const char *address, guint class_code, const char *driver, int gro
                   .address = address, .class_code = class_code, .driver = driver, .group = group});
 }
 
-Test(pci_judgement, neighbour_on_a_host_driver_is_named_with_it)
+Test(pci_judgement, neighbour_in_its_slot_goes_with_it_whatever_its_driver)
 {
     add_neighbour(AUDIO, 0x040300, "snd_hda_intel", 15);
+    assert_free();
+}
+
+Test(pci_judgement, neighbour_in_another_slot_is_named_with_its_driver_and_what_to_do)
+{
+    add_neighbour(OTHER_SLOT, 0x040300, "snd_hda_intel", 15);
     assert_judgement(NULL, 0, TRUE,
-                     "its neighbour " AUDIO " in IOMMU group 15 is bound to host driver "
-                     "snd_hda_intel: ");
+                     "IOMMU group 15 is wider than its slot: its neighbour " OTHER_SLOT
+                     " (on driver snd_hda_intel) would go with it: say \"group: allow\"");
+}
+
+Test(pci_judgement, neighbour_in_another_slot_is_in_the_way_without_a_driver_too)
+{
+    add_neighbour(OTHER_SLOT, 0x040300, NULL, 15);
+    assert_judgement(NULL, 0, TRUE,
+                     "IOMMU group 15 is wider than its slot: its neighbour " OTHER_SLOT
+                     " (without driver) would go with it: ");
 }
 
 Test(pci_judgement, neighbour_of_another_group_is_none)
@@ -172,16 +187,19 @@ Test(pci_judgement, event_collector_on_the_driver_of_ports_does_no_harm)
 Test(pci_judgement, bridge_of_another_kind_on_a_host_driver_does_harm)
 {
     add_neighbour("0000:00:1f.0", 0x060100, "lpc_ich", 15);
-    assert_judgement(NULL, 0, TRUE, "its neighbour 0000:00:1f.0 in IOMMU group 15");
+    assert_judgement(NULL, 0, TRUE,
+                     "its IOMMU group holds bridge 0000:00:1f.0 on host driver lpc_ich: ");
 }
 
 Test(pci_judgement, harmful_one_is_found_among_many)
 {
     add_neighbour(PORT, 0x060400, "pcieport", 15);
     add_neighbour(AUDIO, 0x040300, NULL, 15);
-    add_neighbour("0000:3b:00.2", 0x0c0330, "xhci_hcd", 15);
     add_neighbour("0000:3b:00.3", 0x0c8000, "vfio-pci", 15);
-    assert_judgement(NULL, 0, TRUE, "its neighbour 0000:3b:00.2 in");
+    add_neighbour("0000:3b:02.0", 0x0c0330, "xhci_hcd", 15);
+    assert_judgement(NULL, 0, TRUE,
+                     "IOMMU group 15 is wider than its slot: its neighbour 0000:3b:02.0 (on "
+                     "driver xhci_hcd) ");
 }
 
 Test(pci_judgement, group_that_cannot_be_read_is_not_trusted)

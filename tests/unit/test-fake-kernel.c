@@ -441,6 +441,104 @@ Test(fake_kernel, reboot_brings_host_drivers_and_another_boot_id)
     cr_assert_not(has_node("vfio/15"));
 }
 
+/* ---- reset ---- */
+
+#define RESET DEVICES GPU "/reset"
+
+Test(fake_kernel, device_without_reset_has_no_such_file) { assert_write_fails(RESET, "1", ENOENT); }
+
+Test(fake_kernel, reset_answers_as_it_is_told_to_and_counts)
+{
+    lvp_fake_host_set_reset(fake, GPU, LVP_FAKE_RESET_WORKS);
+    write_well(RESET, "1");
+    cr_assert_eq(lvp_fake_host_count_resets(fake, GPU), 1);
+    assert_write_fails(RESET, "0", EINVAL);
+    lvp_fake_host_set_reset(fake, GPU, LVP_FAKE_RESET_NO_METHOD);
+    assert_write_fails(RESET, "1", ENOTTY);
+    lvp_fake_host_set_reset(fake, GPU, LVP_FAKE_RESET_FAILS);
+    assert_write_fails(RESET, "1", EIO);
+    cr_assert_eq(lvp_fake_host_count_resets(fake, GPU), 1);
+    cr_assert_eq(lvp_fake_host_count_writes(fake), 4);
+}
+
+Test(fake_kernel, device_is_reset_under_the_one_who_has_it_open)
+{
+    lvp_fake_host_set_reset(fake, GPU, LVP_FAKE_RESET_WORKS);
+    lvp_fake_host_set_driver(fake, GPU, "vfio-pci");
+    lvp_fake_host_set_opener(fake, "vfio/15", "pid 812 (qemu)");
+    write_well(RESET, "1");
+    cr_assert_eq(lvp_fake_host_count_resets(fake, GPU), 1);
+}
+
+Test(fake_kernel, reset_that_hangs_holds_the_device_lock_until_it_ends)
+{
+    g_autoptr(GError) error = NULL;
+    lvp_fake_host_set_reset(fake, GPU, LVP_FAKE_RESET_HANGS);
+    cr_assert_not(lvp_host_write(host, RESET, "1", GPU, TIMEOUT_MS, &error));
+    assert_error(error, LVP_ERROR_TIMED_OUT);
+    cr_assert(lvp_host_is_locked(host, GPU));
+    assert_driver(GPU, "nvidia");
+    lvp_fake_host_finish_hung(fake);
+    cr_assert_not(lvp_host_is_locked(host, GPU));
+    cr_assert_eq(lvp_fake_host_count_resets(fake, GPU), 1);
+}
+
+/* ---- virtual functions ---- */
+
+#define VF0 "0000:5e:10.0"
+#define VF1 "0000:5e:10.2"
+
+static void
+assert_vfs(const char *count)
+{
+    char text[LVP_HOST_VALUE_SIZE] = "";
+    lvp_host_read_value(host, LVP_HOST_SYS, DEVICES DISK "/sriov_numvfs", text, sizeof text);
+    cr_assert_str_eq(text, count);
+}
+
+static void
+add_vfs(void)
+{
+    lvp_fake_host_add_pci(fake, &(LvpFakePci){.address = VF0, .pf = DISK, .group = 20});
+    lvp_fake_host_add_pci(
+        fake, &(LvpFakePci){.address = VF1, .pf = DISK, .driver = "igbvf", .group = 21});
+    assert_vfs("2");
+}
+
+Test(fake_kernel, device_with_sriov_says_how_many_vfs_it_has)
+{
+    lvp_fake_host_replace(
+        fake, &(LvpFakePci){.address = DISK, .driver = "nvme", .group = 16, .max_vfs = 7});
+    assert_vfs("0");
+    add_vfs();
+    lvp_fake_host_pull(fake, VF0);
+    assert_vfs("1");
+    lvp_fake_host_pull(fake, VF1);
+    assert_vfs("0");
+}
+
+Test(fake_kernel, vfs_outlive_an_unbind_from_other_drivers_but_not_from_igb)
+{
+    add_vfs();
+    write_well(DRIVERS "nvme/unbind", DISK);
+    assert_vfs("2");
+    lvp_fake_host_set_driver(fake, DISK, "igb");
+    write_well(DRIVERS "igb/unbind", DISK);
+    assert_vfs("0");
+    cr_assert_not(lvp_host_exists(host, LVP_HOST_SYS, DEVICES VF0));
+    cr_assert_not(lvp_host_exists(host, LVP_HOST_SYS, DEVICES VF1));
+}
+
+Test(fake_kernel, vfs_do_not_outlive_a_reboot)
+{
+    lvp_fake_host_set_driver(fake, DISK, "igb");
+    add_vfs();
+    lvp_fake_host_reboot(fake);
+    host = lvp_fake_host_get_host(fake);
+    assert_vfs("0");
+    assert_driver(DISK, "nvme");
+}
+
 /* ---- all at once ---- */
 
 #define THREADS 8
