@@ -3,29 +3,8 @@
 #pragma once
 
 #include "client.h"
+#include "options.h"
 #include "output.h"
-
-/* What stood on the command line. */
-typedef struct {
-    char *socket;
-    char *format;
-    char *columns;
-    char *color;
-    gboolean no_headers;
-    gboolean all;
-    gboolean force;
-    gboolean keep_nvram;
-    gboolean no_start;
-    gboolean dry_run;
-    int wait_s;
-    char *class_name;
-    char *template_file;
-    char *uuid;
-    char **labels;
-    char **annotations;
-    char *host_root;
-    char *source_dir;
-} LvpCtlOptions;
 
 typedef struct {
     const LvpCtlOptions *options;
@@ -33,17 +12,6 @@ typedef struct {
     LvpClient *client; /* NULL for a verb without daemon */
     char **arguments;  /* after noun and verb */
 } LvpCtl;
-
-/* Which options a verb knows, besides -h, --socket, -o, -c, --no-headers, --color. */
-typedef enum {
-    LVP_CTL_ALL = 1 << 0,
-    LVP_CTL_FORCE = 1 << 1,
-    LVP_CTL_KEEP_NVRAM = 1 << 2,
-    LVP_CTL_CREATE = 1 << 3,
-    LVP_CTL_WAIT = 1 << 4,
-    LVP_CTL_DRY_RUN = 1 << 5,
-    LVP_CTL_HOST = 1 << 6,
-} LvpCtlOptionSet;
 
 typedef struct {
     const char *noun;
@@ -58,6 +26,14 @@ typedef struct {
 
 /* Ends with a NULL noun. */
 extern const LvpCtlVerb LVP_CTL_VERBS[];
+
+/* ---- what several verbs use ---- */
+
+/* The rows (aa{sv}) that METHOD answers with. */
+GVariant *lvp_ctl_get_rows(LvpCtl *ctl, const char *method, GVariant *parameters, GError **error);
+/* The row whose KEY (or uuid) is NAME; LVP_ERROR_NOT_FOUND. */
+GVariant *lvp_ctl_find_row(
+    GVariant *rows, const char *key, const char *name, const char *what, GError **error);
 
 /* ---- the verbs ---- */
 
