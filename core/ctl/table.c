@@ -79,12 +79,13 @@ find_member(JsonObject *object, const char *path)
     }
 }
 
-/* In a table a state carries its conditions: "host" for a free device that the host uses. */
+/* A state carries its conditions: "host" for a free device that the host uses. So who counts "free"
+ * counts what is offered. */
 static char *
-get_cell(JsonObject *row, const Column *column, LvpFormat format)
+get_cell(JsonObject *row, const Column *column)
 {
     char *text = cell_to_text(find_member(row, column->path));
-    if (format != LVP_FORMAT_TABLE || strcmp(column->path, "state") != 0)
+    if (strcmp(column->path, "state") != 0)
         return text;
     g_autofree char *state = text;
     g_autofree char *conditions = cell_to_text(find_member(row, "conditions"));
@@ -239,7 +240,7 @@ make_cells(const LvpOutput *self, const GArray *columns, JsonArray *rows)
     for (guint r = 0; r < json_array_get_length(rows); r++) {
         JsonObject *row = json_array_get_object_element(rows, r);
         for (guint i = 0; i < columns->len; i++) {
-            char *text = get_cell(row, &g_array_index(columns, Column, i), self->format);
+            char *text = get_cell(row, &g_array_index(columns, Column, i));
             if (table && text[0] == '\0') {
                 g_free(text);
                 text = g_strdup("-");

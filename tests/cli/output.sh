@@ -48,6 +48,11 @@ is "a label with dots" "$(lpctl machine show vm1 -c labels.app.kubernetes.io/nam
 is "in any case" "$(lpctl device list -c IDENTITY,Numa -o csv --no-headers | head -n 1)" "8086:10d3:8086:0001:a1:020000,0"
 is "csv has all columns" "$(lpctl device list -o csv | head -n 1)" ID,RESOURCE,STATE,MACHINE,DRIVER,GROUP,NUMA,REASON
 is "its fields are quoted" "$(lpctl machine list -o csv -c labels.quote --no-headers | head -n 1)" '"a""b,c"'
+lpctl device cordon 0000:02:00.0 0000:01:00.0
+states() { lpctl device list -c state --no-headers -o "$1" | xargs; }
+is "csv says of a free device why it is not offered, like the table" "$(states csv)" "$(states table)"
+is "and so none is counted as free that is not" "$(states csv)" "in-use,cordoned cordoned free"
+lpctl device uncordon 0000:02:00.0 0000:01:00.0
 has_controls() { LC_ALL=C grep -qP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]'; }
 for command in "machine list -c labels" "machine show vm1" "machine explain vm1"; do
     # shellcheck disable=SC2086
