@@ -66,7 +66,7 @@ static gboolean
 run_job(LvpCtl *ctl, const char *method, GVariant *parameters, GError **error)
 {
     g_autoptr(GVariant) result =
-        lvp_client_run_job(ctl->client, method, parameters, (guint)ctl->options->wait_s, error);
+        lvp_client_run_job(ctl->client, method, parameters, ctl->wait_s, error);
     return result != NULL;
 }
 
@@ -123,9 +123,9 @@ stop_one(LvpCtl *ctl, const char *name, GError **error)
         return ok;
     GVariantBuilder options = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
     g_variant_builder_add(&options, "{sv}", "force", g_variant_new_boolean(ctl->options->force));
-    if (ctl->options->wait_s > 0)
+    if (ctl->wait_s > 0)
         g_variant_builder_add(&options, "{sv}", "timeoutSeconds",
-                              g_variant_new_uint32((guint)ctl->options->wait_s));
+                              g_variant_new_uint32(ctl->wait_s));
     /* The daemon keeps the time: it knows whether the guest has stopped. */
     g_autoptr(GVariant) result = lvp_client_run_job(
         ctl->client, "StopMachine", g_variant_new("(sa{sv})", name, &options), 0, error);

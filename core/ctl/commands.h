@@ -9,17 +9,17 @@
 typedef struct {
     const LvpCtlOptions *options;
     LvpOutput output;
-    LvpClient *client; /* NULL for a verb without daemon */
+    LvpClient *client; /* NULL for a verb without LVP_CTL_DAEMON */
     char **arguments;  /* after noun and verb */
+    guint wait_s;      /* 0: not given */
 } LvpCtl;
 
 typedef struct {
     const char *noun;
     const char *verb;      /* NULL: the noun is the whole command */
-    const char *arguments; /* as in the help: "NAME..." */
+    const char *arguments; /* as in the help: "NAME...", and options that must be given */
     int min_arguments, max_arguments;
     guint option_sets; /* LvpCtlOptionSet */
-    gboolean offline;  /* needs no daemon */
     const char *help;
     gboolean (*run)(LvpCtl *ctl, GError **error);
 } LvpCtlVerb;

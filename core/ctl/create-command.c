@@ -108,21 +108,33 @@ render_machine(LvpCtl *ctl, GVariant *spec, GError **error)
     return TRUE;
 }
 
+/* There is no machine yet that a row could show. */
+static gboolean
+check_dry_output(const LvpCtl *ctl, GError **error)
+{
+    if (!ctl->options->columns && (!ctl->options->format || ctl->output.format == LVP_FORMAT_XML))
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                "--dry-run says a sentence, or with -o xml prints the domain: it has no other "
+                "format and no columns");
+    return FALSE;
+}
+
 gboolean
 lvp_ctl_create_machine(LvpCtl *ctl, GError **error)
 {
     /* A wrong format or column is to be said before there is a machine. */
-    gboolean ok = ctl->options->dry_run || lvp_output_check(&ctl->output, &LVP_MACHINE_ROWS, error);
+    gboolean ok = ctl->options->dry_run ? check_dry_output(ctl, error)
+                                        : lvp_output_check(&ctl->output, &LVP_MACHINE_ROWS, error);
     GVariant *spec = ok ? make_spec(ctl, error) : NULL;
     ok = FALSE;
     if (spec && ctl->options->dry_run) {
         ok = render_machine(ctl, spec, error);
     } else if (spec) {
-        g_autoptr(GVariant) row =
-            lvp_client_run_job(ctl->client, "CreateMachine", g_variant_new("(@a{sv})", spec),
-                               (guint)ctl->options->wait_s, error);
-        ok = row &&
-             (!ctl->options->format || lvp_output_row(&ctl->output, &LVP_MACHINE_ROWS, row, error));
+        g_autoptr(GVariant) row = lvp_client_run_job(
+            ctl->client, "CreateMachine", g_variant_new("(@a{sv})", spec), ctl->wait_s, error);
+        gboolean print = ctl->options->format || ctl->options->columns;
+        ok = row && (!print || lvp_output_row(&ctl->output, &LVP_MACHINE_ROWS, row, error));
     }
     if (!ok)
         g_prefix_error(error, "%s: ", ctl->arguments[0]);

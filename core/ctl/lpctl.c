@@ -89,8 +89,15 @@ check_usage(const LvpCtlVerb *verb, char **arguments, const GArray *all_options,
 {
     int count = (int)g_strv_length(arguments);
     if (count < verb->min_arguments || count > verb->max_arguments) {
+        gboolean too_many = count > verb->max_arguments;
         g_autofree char *usage = lvp_ctl_make_command(verb, TRUE);
-        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "usage: lpctl %s", usage);
+        g_autofree char *name = g_strndup(verb->arguments, strcspn(verb->arguments, " ."));
+        g_autofree char *shown =
+            too_many ? g_utf8_make_valid(arguments[verb->max_arguments], -1) : NULL;
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                    too_many ? "unexpected argument '%s'; usage: lpctl %s"
+                             : "%s is missing; usage: lpctl %s",
+                    too_many ? shown : name, usage);
         return FALSE;
     }
     g_autofree char *command = lvp_ctl_make_command(verb, FALSE);
@@ -106,17 +113,13 @@ check_usage(const LvpCtlVerb *verb, char **arguments, const GArray *all_options,
 }
 
 static gboolean
-read_output(const LvpCtlOptions *options, LvpOutput *output, GError **error)
+read_output(const LvpCtlOptions *options, guint formats, LvpOutput *output, GError **error)
 {
     static const char *const WHEN[] = {"auto", "always", "never", NULL};
     const char *color = options->color ? options->color : "auto";
     if (!g_strv_contains(WHEN, color)) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
                     "--color must be auto, always or never, but is '%s'", color);
-        return FALSE;
-    }
-    if (options->wait_s < 0) {
-        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "--wait must not be negative");
         return FALSE;
     }
     output->format = LVP_FORMAT_TABLE;
@@ -126,18 +129,26 @@ read_output(const LvpCtlOptions *options, LvpOutput *output, GError **error)
     output->color =
         strcmp(color, "always") == 0 ||
         (strcmp(color, "auto") == 0 && isatty(STDOUT_FILENO) == 1 && !(no_color && no_color[0]));
-    return !options->format || lvp_format_parse(options->format, &output->format, error);
+    if (options->format && !lvp_format_parse(options->format, formats, &output->format, error))
+        return FALSE;
+    if (!options->columns || output->format == LVP_FORMAT_TABLE || output->format == LVP_FORMAT_CSV)
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                "--columns is of the formats table and csv only");
+    return FALSE;
 }
 
 static gboolean
 run_verb(const LvpCtlVerb *verb, const LvpCtlOptions *options, char **arguments, GError **error)
 {
     LvpCtl ctl = {.options = options, .arguments = arguments};
-    if (!read_output(options, &ctl.output, error))
+    guint formats = lvp_ctl_options_get_formats(verb->option_sets);
+    if (!read_output(options, formats, &ctl.output, error) ||
+        !lvp_ctl_options_read_wait(options, &ctl.wait_s, error))
         return FALSE;
     const char *socket = options->socket ? options->socket : getenv(LVP_CTL_SOCKET_VARIABLE);
     g_autoptr(LvpClient) client = NULL;
-    if (!verb->offline) {
+    if (verb->option_sets & LVP_CTL_DAEMON) {
         client = lvp_client_new(socket && socket[0] ? socket : DEFAULT_SOCKET, error);
         if (!client)
             return FALSE;

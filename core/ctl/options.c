@@ -5,20 +5,22 @@
 #include <libvirt-provider/error.h>
 #include <string.h>
 
+/* A day; the daemon waits no longer for a guest, either. */
+#define MAX_WAIT_S 86400
+
 static gboolean
 is_given(const GOptionEntry *entry)
 {
     switch (entry->arg) {
     case G_OPTION_ARG_NONE:
         return *(const gboolean *)entry->arg_data;
-    case G_OPTION_ARG_INT:
-        return *(const int *)entry->arg_data != 0;
     case G_OPTION_ARG_STRING:
     case G_OPTION_ARG_FILENAME:
     case G_OPTION_ARG_STRING_ARRAY:
     case G_OPTION_ARG_FILENAME_ARRAY:
         return *(const gconstpointer *)entry->arg_data != NULL;
     case G_OPTION_ARG_CALLBACK:
+    case G_OPTION_ARG_INT:
     case G_OPTION_ARG_DOUBLE:
     case G_OPTION_ARG_INT64:
         break;
@@ -37,13 +39,16 @@ lvp_ctl_options_list(LvpCtlOptions *options)
     const LvpCtlOption rows[] = {
         OPTION(0, "help", 'h', NONE, help, "show help and end", NULL),
         OPTION(0, "version", 'V', NONE, version, "show the version and end", NULL),
-        OPTION(0, "socket", 0, FILENAME, socket, "control socket (or $" LVP_CTL_SOCKET_VARIABLE ")",
-               "PATH"),
-        OPTION(0, "output", 'o', STRING, format, "table, json, yaml, csv or name", "FORMAT"),
-        OPTION(0, "no-headers", 0, NONE, no_headers, "no line of titles in table and csv", NULL),
-        OPTION(0, "columns", 'c', STRING, columns, "columns of table and csv, ',' between", "LIST"),
-        OPTION(0, "color", 0, STRING, color, "auto, always or never", "WHEN"),
-        OPTION(LVP_CTL_ALL, "all", 'a', NONE, all, "also what no entry names", NULL),
+        OPTION(LVP_CTL_DAEMON, "socket", 0, FILENAME, socket,
+               "control socket (or $" LVP_CTL_SOCKET_VARIABLE ")", "PATH"),
+        OPTION(LVP_CTL_OUTPUT, "output", 'o', STRING, format, NULL, "FORMAT"),
+        OPTION(LVP_CTL_COLUMNS, "no-headers", 0, NONE, no_headers,
+               "no line of titles in table and csv", NULL),
+        OPTION(LVP_CTL_COLUMNS, "columns", 'c', STRING, columns,
+               "columns of table and csv, ',' between", "LIST"),
+        OPTION(LVP_CTL_COLUMNS, "color", 0, STRING, color, "auto, always or never", "WHEN"),
+        OPTION(LVP_CTL_ALL, "all", 'a', NONE, all, "also what no entry names, except bridges",
+               NULL),
         OPTION(LVP_CTL_FORCE, "force", 0, NONE, force, "see the verb's help", NULL),
         OPTION(LVP_CTL_KEEP_NVRAM, "keep-nvram", 0, NONE, keep_nvram,
                "keep the NVRAM and TPM files of the domain", NULL),
@@ -58,7 +63,8 @@ lvp_ctl_options_list(LvpCtlOptions *options)
         OPTION(LVP_CTL_CREATE, "no-start", 0, NONE, no_start, "define it, but do not start it",
                NULL),
         OPTION(LVP_CTL_DRY_RUN, "dry-run", 0, NONE, dry_run, "say what would be done", NULL),
-        OPTION(LVP_CTL_WAIT, "wait", 0, INT, wait_s, "longest time to wait", "SECONDS"),
+        OPTION(LVP_CTL_WAIT, "wait", 0, STRING, wait, "longest time to wait, from 1 to 86400",
+               "SECONDS"),
         OPTION(LVP_CTL_HOST, "host-root", 0, FILENAME, host_root, "root of the host's sys", "PATH"),
         OPTION(LVP_CTL_HOST, "source-dir", 0, FILENAME, source_dir, "folders with sources", "PATH"),
     };
@@ -140,6 +146,29 @@ lvp_ctl_options_check(const GArray *list, guint sets, const char *command, GErro
     return TRUE;
 }
 
+gboolean
+lvp_ctl_options_read_wait(const LvpCtlOptions *self, guint *ret_seconds, GError **error)
+{
+    guint64 seconds = 0;
+    if (self->wait && !g_ascii_string_to_unsigned(self->wait, 10, 1, MAX_WAIT_S, &seconds, NULL)) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                    "--wait must be a whole number of seconds from 1 to %d, but is '%s'",
+                    MAX_WAIT_S, self->wait);
+        return FALSE;
+    }
+    *ret_seconds = (guint)seconds;
+    return TRUE;
+}
+
+guint
+lvp_ctl_options_get_formats(guint sets)
+{
+    guint formats = sets & LVP_CTL_OUTPUT ? LVP_FORMATS_OF_VALUES : 0;
+    if (sets & LVP_CTL_COLUMNS)
+        formats |= LVP_FORMATS_OF_ROWS;
+    return sets & LVP_CTL_CREATE ? formats | 1 << LVP_FORMAT_XML : formats;
+}
+
 void
 lvp_ctl_options_clear(LvpCtlOptions *self)
 {
@@ -150,6 +179,7 @@ lvp_ctl_options_clear(LvpCtlOptions *self)
     g_free(self->class_name);
     g_free(self->template_file);
     g_free(self->uuid);
+    g_free(self->wait);
     g_free(self->host_root);
     g_free(self->source_dir);
     g_strfreev(self->labels);

@@ -9,18 +9,37 @@
 #include <stdio.h>
 #include <string.h>
 
-gboolean
-lvp_format_parse(const char *text, LvpFormat *ret_format, GError **error)
+static const char *const FORMAT_NAMES[] = {"table", "json", "yaml", "csv", "name", "xml"};
+
+char *
+lvp_formats_to_text(guint formats)
 {
-    static const char *const NAMES[] = {"table", "json", "yaml", "csv", "name", "xml"};
-    for (guint i = 0; i < G_N_ELEMENTS(NAMES); i++) {
-        if (strcmp(text, NAMES[i]) == 0) {
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(FORMAT_NAMES); i++) {
+        if (!(formats & 1U << i))
+            continue;
+        gboolean last = formats >> i == 1;
+        g_string_append_printf(text, "%s%s",
+                               text->len == 0 ? ""
+                               : last         ? " or "
+                                              : ", ",
+                               FORMAT_NAMES[i]);
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+gboolean
+lvp_format_parse(const char *text, guint formats, LvpFormat *ret_format, GError **error)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(FORMAT_NAMES); i++) {
+        if ((formats & 1U << i) && strcmp(text, FORMAT_NAMES[i]) == 0) {
             *ret_format = (LvpFormat)i;
             return TRUE;
         }
     }
+    g_autofree char *known = lvp_formats_to_text(formats);
     g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
-                "'%s' is no format: table, json, yaml, csv or name (xml: of a dry run)", text);
+                "'%s' is no format of this command: %s", text, known);
     return FALSE;
 }
 

@@ -97,7 +97,7 @@ generate() { pci_devices generate --host-root="$HOST" >"$WORK/generated.yaml"; }
 check "check of a good file" pci_devices check "$WORK/pci_devices.yaml"
 refused "check of a bad file" 2 "$WORK/classes.yaml:1:1: error: *" pci_devices check "$WORK/classes.yaml"
 refused "check of a missing file" 2 "/nonexistent: error: *" pci_devices check /nonexistent
-rejected "check of no file" 2 "lpctl: usage: lpctl pci-devices check FILE" pci_devices check
+rejected "check of no file" 2 "lpctl: FILE is missing; usage: lpctl pci-devices check FILE" pci_devices check
 check "generate" generate
 is "names what the host has" "$(grep -c '^ *- id:' "$WORK/generated.yaml")" 4
 check "its output passes check" pci_devices check "$WORK/generated.yaml"

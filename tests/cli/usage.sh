@@ -16,21 +16,48 @@ wrong "unknown command" 2 "no command 'nosuch'; *" nosuch
 wrong "unknown command with --help" 2 "no command 'nosuch'; *" nosuch --help
 wrong "no verb" 2 "machine *: the verb is missing; there are: create, list, *" machine
 wrong "unknown verb" 2 "machine 'nosuch': no such verb; there are: create, list, *" machine nosuch
-wrong "too few arguments" 2 "usage: lpctl machine create NAME" machine create
-wrong "too many arguments" 2 "usage: lpctl machine list" machine list extra
+wrong "too few arguments" 2 "NAME is missing; usage: lpctl machine create NAME --class=CLASS" machine create
+wrong "too many arguments" 2 "unexpected argument 'extra'; usage: lpctl machine list" machine list extra
+wrong "two names for one machine" 2 "unexpected argument 'b'; usage: lpctl machine create NAME --class=CLASS" \
+    machine create a b --class tiny
 wrong "unknown option" 2 "Unknown option --nosuch; *" machine list --nosuch
 wrong "option of another verb" 2 "--all is no option of machine list" machine list --all
 wrong "option without its value" 2 "Missing argument for --class; *" machine create a --class
 wrong "value of an option that has none" 2 "--force takes no value*" machine stop a --force=no
-wrong "unknown format" 2 "'xls' is no format: *" machine list -o xls
+wrong "unknown format" 2 "'xls' is no format of this command: table, json, yaml, csv or name" machine list -o xls
+for format in csv name xml ""; do
+    wrong "status as '$format'" 2 "'$format' is no format of this command: table, json or yaml" status -o "$format"
+done
+wrong "columns of what has none" 2 "--columns is no option of status" status -c x
+for command in reload "machine delete a" "machine start a" "machine stop a" "machine explain a" "device cordon a" \
+    "device uncordon a" "device release a" "device explain a" "class explain a" "pci-devices check a" \
+    "pci-devices generate"; do
+    # shellcheck disable=SC2086 # words of a command
+    {
+        wrong "$command has no format" 2 "--output is no option of ${command% a}" $command -o json
+        wrong "$command has no columns" 2 "--columns is no option of ${command% a}" $command -c name
+    }
+done
+for format in json yaml name; do
+    wrong "columns of $format" 2 "--columns is of the formats table and csv only" machine list -c name -o $format
+done
+wrong "socket of what needs no daemon" 2 "--socket is no option of pci-devices generate" \
+    pci-devices generate --socket=x
 wrong "unknown colour" 2 "--color must be auto, always or never, *" machine list --color=red
-wrong "negative time" 2 "--wait must not be negative" machine delete a --wait=-1
-wrong "no time" 2 "Cannot parse integer value*" machine delete a --wait=soon
+for time in 0 -1 soon 1.5 "" 86401 99999999999; do
+    wrong "time '$time'" 2 "--wait must be a whole number of seconds from 1 to 86400, but is '$time'" \
+        machine stop a "--wait=$time"
+done
+wrong "time 0 where there is none" 2 "--wait is no option of machine list" machine list --wait=0
 wrong "argument that is no UTF-8" 2 "argument 1 is not UTF-8 text" machine show $'\xff'
 wrong "no daemon" 8 "libvirt-provider does not answer on $WORK/control.sock: *No such file*is it running*" status
 wrong "file in the place of the socket" 8 "*Connection refused*" --socket="$WORK/classes.yaml" status
 wrong "socket with a long path" 8 "*" --socket="/tmp/$(printf 'a%.0s' {1..200})" status
-check "--help" lpctl machine create --help
+like "--help names what must be given" "$(lpctl machine create --help)" "Usage: lpctl machine create NAME --class=CLASS *"
+like "and all formats" "$(lpctl machine create --help)" "* --output=FORMAT *table, json, yaml, csv, name or xml*"
+is "--help of a noun names options of its verbs only" "$(lpctl source --help | grep -oE -- '--[a-z-]+' | xargs)" \
+    "--help --version --socket --output --no-headers --columns --color"
+is "--help of all fits into its columns" "$(lpctl --help | grep -E '^  [a-z]' | grep -vE '^  .{34} [a-z]')" ""
 check "--version" lpctl --version
 
 begin_provider
@@ -69,6 +96,11 @@ is "nothing has changed" "$(state_of_everything)" "$before"
 say output that would be wrong is refused before there is a machine
 wrong "unknown column" 2 "*no column 'x'; there are: name, *" machine create a --class tiny -o csv -c x
 wrong "xml of a machine" 2 "*xml*dry-run*" machine create a --class tiny -o xml
+for format in table json yaml csv name; do
+    wrong "dry run as $format" 2 "a: --dry-run says a sentence, or with -o xml prints the domain*" \
+        machine create a --class tiny --dry-run -o $format
+done
+wrong "columns of a dry run" 2 "a: --dry-run says a sentence*" machine create a --class tiny --dry-run -c name
 wrong "no column" 2 "no column ''; *" machine list -c ''
 is "nothing has changed" "$(state_of_everything)" "$before"
 
