@@ -227,8 +227,9 @@ acquire(LvpHypervisor *self, GError **error)
     if (connection)
         virConnectRef(connection);
     else
-        g_set_error(error, LVP_ERROR, LVP_ERROR_NOT_REACHABLE, "libvirt %s cannot be reached: %s",
-                    self->uri, self->problem);
+        g_set_error(error, LVP_ERROR, LVP_ERROR_NOT_REACHABLE,
+                    "libvirt %s cannot be reached: %s (" LVP_HYPERVISOR_HINT ")", self->uri,
+                    self->problem);
     g_mutex_unlock(&self->mutex);
     return connection;
 }
