@@ -61,7 +61,6 @@ lvp_ctl_uncordon_devices(LvpCtl *ctl, GError **error)
     return for_each_argument(ctl, uncordon_one, error);
 }
 
-/* Runs a job on NAME, or says what it would do. */
 static gboolean
 run_job(LvpCtl *ctl, const char *method, GVariant *parameters, GError **error)
 {
@@ -85,26 +84,28 @@ lvp_ctl_release_devices(LvpCtl *ctl, GError **error)
 
 /* ---- machines ---- */
 
-/* With --dry-run: says it, if there is such a machine. TRUE where nothing else is to be done. */
+/* Prints what OPERATION would do. */
 static gboolean
-say_only(LvpCtl *ctl, const char *name, const char *what, gboolean *ret_ok, GError **error)
+say_only(LvpCtl *ctl, const char *operation, const char *name, GError **error)
 {
-    if (!ctl->options->dry_run)
+    GVariantBuilder options = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
+    if (ctl->options->force)
+        g_variant_builder_add(&options, "{sv}", "force", g_variant_new_boolean(TRUE));
+    GVariant *parameters = g_variant_new("(ssa{sv})", operation, name, &options);
+    g_autoptr(GVariant) answer = lvp_client_call(ctl->client, "TryOperation", parameters, error);
+    if (!answer)
         return FALSE;
-    g_autoptr(GVariant) rows = lvp_ctl_get_rows(ctl, "ListMachines", NULL, error);
-    g_autoptr(GVariant) row = rows ? lvp_ctl_find_row(rows, "name", name, "machine", error) : NULL;
-    if (row)
-        printf("machine %s would be %s\n", name, what);
-    *ret_ok = row != NULL;
+    const char *summary;
+    g_variant_get(answer, "(&s)", &summary);
+    puts(summary);
     return TRUE;
 }
 
 static gboolean
 start_one(LvpCtl *ctl, const char *name, GError **error)
 {
-    gboolean ok;
-    if (say_only(ctl, name, "started", &ok, error))
-        return ok;
+    if (ctl->options->dry_run)
+        return say_only(ctl, "start", name, error);
     return run_job(ctl, "StartMachine", g_variant_new("(s)", name), error);
 }
 
@@ -117,10 +118,8 @@ lvp_ctl_start_machines(LvpCtl *ctl, GError **error)
 static gboolean
 stop_one(LvpCtl *ctl, const char *name, GError **error)
 {
-    gboolean ok;
-    const char *what = ctl->options->force ? "ended at once" : "asked to shut down";
-    if (say_only(ctl, name, what, &ok, error))
-        return ok;
+    if (ctl->options->dry_run)
+        return say_only(ctl, "stop", name, error);
     GVariantBuilder options = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
     g_variant_builder_add(&options, "{sv}", "force", g_variant_new_boolean(ctl->options->force));
     if (ctl->wait_s > 0)
@@ -141,9 +140,8 @@ lvp_ctl_stop_machines(LvpCtl *ctl, GError **error)
 static gboolean
 delete_one(LvpCtl *ctl, const char *name, GError **error)
 {
-    gboolean ok;
-    if (say_only(ctl, name, "ended and removed, its devices given back", &ok, error))
-        return ok;
+    if (ctl->options->dry_run)
+        return say_only(ctl, "delete", name, error);
     GVariantBuilder options = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
     g_variant_builder_add(&options, "{sv}", "keepNvram",
                           g_variant_new_boolean(ctl->options->keep_nvram));

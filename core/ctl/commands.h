@@ -27,14 +27,6 @@ typedef struct {
 /* Ends with a NULL noun. */
 extern const LvpCtlVerb LVP_CTL_VERBS[];
 
-/* ---- what several verbs use ---- */
-
-/* The rows (aa{sv}) that METHOD answers with. */
-GVariant *lvp_ctl_get_rows(LvpCtl *ctl, const char *method, GVariant *parameters, GError **error);
-/* The row whose KEY (or uuid) is NAME; LVP_ERROR_NOT_FOUND. */
-GVariant *lvp_ctl_find_row(
-    GVariant *rows, const char *key, const char *name, const char *what, GError **error);
-
 /* ---- the verbs ---- */
 
 gboolean lvp_ctl_list_sources(LvpCtl *ctl, GError **error);

@@ -92,7 +92,7 @@ make_spec(const LvpCtl *ctl, GError **error)
 }
 
 static gboolean
-render_machine(LvpCtl *ctl, GVariant *spec, GError **error)
+print_domain(LvpCtl *ctl, GVariant *spec, GError **error)
 {
     g_autoptr(GVariant) answer =
         lvp_client_call(ctl->client, "RenderMachine", g_variant_new("(@a{sv})", spec), error);
@@ -100,11 +100,26 @@ render_machine(LvpCtl *ctl, GVariant *spec, GError **error)
         return FALSE;
     const char *xml;
     g_variant_get(answer, "(&s)", &xml);
-    if (ctl->output.format == LVP_FORMAT_XML)
-        fputs(xml, stdout);
-    else
-        printf("machine %s of class %s would be created (-o xml shows the domain)\n",
-               ctl->arguments[0], ctl->options->class_name);
+    fputs(xml, stdout);
+    return TRUE;
+}
+
+/* Takes SPEC. The domain is shown also where libvirt would not take it: to see why. */
+static gboolean
+try_create(LvpCtl *ctl, GVariant *spec, GError **error)
+{
+    g_autoptr(GVariant) owned = g_variant_ref_sink(spec);
+    g_autoptr(GVariant) answer =
+        lvp_client_call(ctl->client, "TryCreate", g_variant_new("(@a{sv})", owned), error);
+    gboolean xml = ctl->output.format == LVP_FORMAT_XML;
+    if (xml && !print_domain(ctl, owned, answer ? error : NULL))
+        return FALSE;
+    if (!answer)
+        return FALSE;
+    const char *summary;
+    g_variant_get(answer, "(&s)", &summary);
+    if (!xml)
+        puts(summary);
     return TRUE;
 }
 
@@ -129,7 +144,7 @@ lvp_ctl_create_machine(LvpCtl *ctl, GError **error)
     GVariant *spec = ok ? make_spec(ctl, error) : NULL;
     ok = FALSE;
     if (spec && ctl->options->dry_run) {
-        ok = render_machine(ctl, spec, error);
+        ok = try_create(ctl, spec, error);
     } else if (spec) {
         g_autoptr(GVariant) row = lvp_client_run_job(
             ctl->client, "CreateMachine", g_variant_new("(@a{sv})", spec), ctl->wait_s, error);

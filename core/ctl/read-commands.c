@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-GVariant *
-lvp_ctl_get_rows(LvpCtl *ctl, const char *method, GVariant *parameters, GError **error)
+/* The rows (aa{sv}) that METHOD answers with. */
+static GVariant *
+get_rows(LvpCtl *ctl, const char *method, GVariant *parameters, GError **error)
 {
     g_autoptr(GVariant) answer = lvp_client_call(ctl->client, method, parameters, error);
     return answer ? g_variant_get_child_value(answer, 0) : NULL;
@@ -17,13 +18,13 @@ static gboolean
 print_rows(
     LvpCtl *ctl, const LvpRowKind *kind, const char *method, GVariant *parameters, GError **error)
 {
-    g_autoptr(GVariant) rows = lvp_ctl_get_rows(ctl, method, parameters, error);
+    g_autoptr(GVariant) rows = get_rows(ctl, method, parameters, error);
     return rows && lvp_output_rows(&ctl->output, kind, rows, error);
 }
 
-GVariant *
-lvp_ctl_find_row(
-    GVariant *rows, const char *key, const char *name, const char *what, GError **error)
+/* The row whose KEY (or uuid) is NAME; LVP_ERROR_NOT_FOUND. */
+static GVariant *
+find_row(GVariant *rows, const char *key, const char *name, const char *what, GError **error)
 {
     for (gsize i = 0; i < g_variant_n_children(rows); i++) {
         g_autoptr(GVariant) row = g_variant_get_child_value(rows, i);
@@ -45,9 +46,9 @@ print_row(LvpCtl *ctl,
           const char *what,
           GError **error)
 {
-    g_autoptr(GVariant) rows = lvp_ctl_get_rows(ctl, method, parameters, error);
+    g_autoptr(GVariant) rows = get_rows(ctl, method, parameters, error);
     g_autoptr(GVariant) row =
-        rows ? lvp_ctl_find_row(rows, kind->name_key, ctl->arguments[0], what, error) : NULL;
+        rows ? find_row(rows, kind->name_key, ctl->arguments[0], what, error) : NULL;
     return row && lvp_output_row(&ctl->output, kind, row, error);
 }
 
@@ -129,7 +130,7 @@ lvp_ctl_explain_machine(LvpCtl *ctl, GError **error)
 gboolean
 lvp_ctl_show_status(LvpCtl *ctl, GError **error)
 {
-    g_autoptr(GVariant) status = lvp_ctl_get_rows(ctl, "GetStatus", NULL, error);
+    g_autoptr(GVariant) status = get_rows(ctl, "GetStatus", NULL, error);
     if (status)
         lvp_output_values(&ctl->output, status);
     return status != NULL;

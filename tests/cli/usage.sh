@@ -79,8 +79,15 @@ done
 wrong "label twice" 2 "a: --label must be KEY=VALUE, each key once, *" machine create a --class tiny --label k=1 --label k=2
 wrong "annotation without =" 2 "a: --annotation must be *" machine create a --class tiny --annotation x
 wrong "domain of somebody else" 9 "test: libvirt has a domain test already*" machine create test --class tiny
+wrong "the same as a dry run" 9 "test: libvirt has a domain test already*" machine create test --class tiny --dry-run
+wrong "no capacity, as a dry run" 4 "a: no capacity for class fpga: *" machine create a --class fpga --dry-run
+is "create, as a dry run" "$(lpctl machine create a --class nic --dry-run)" \
+    "machine a of class nic would be created and started, with 0000:01:00.0"
 for verb in show explain start stop delete; do
     wrong "$verb of no machine" 10 "*no machine 'nosuch'*" machine $verb nosuch
+done
+for verb in start stop delete; do
+    wrong "$verb of no machine, as a dry run" 10 "nosuch: no machine 'nosuch'" machine $verb nosuch --dry-run
 done
 refused "each of several is told" 10 "*no machine 'no1'*lpctl: *no machine 'no2'*" lpctl machine delete no1 no2
 for verb in show explain cordon uncordon release; do
@@ -117,7 +124,16 @@ wrong "the last card is cordoned" 4 \
 check "uncordon" lpctl device uncordon 0000:02:00.0
 check "stop by uuid" lpctl machine stop $UUID --force
 is "it keeps its card" "$(device 0000:01:00.0 '.state + " " + .machine')" "bound vm1"
-check "delete, as a dry run" lpctl machine delete vm1 --dry-run
+is "start, as a dry run" "$(lpctl machine start vm1 --dry-run)" "machine vm1 would be started"
+is "stop, as a dry run" "$(lpctl machine stop vm1 --dry-run)" "machine vm1 is off already: nothing would be done"
+check "start" lpctl machine start vm1
+is "start of what runs, as a dry run" "$(lpctl machine start vm1 --dry-run)" \
+    "machine vm1 is running already: nothing would be done"
+is "forced stop, as a dry run" "$(lpctl machine stop vm1 --force --dry-run)" "machine vm1 would be ended at once"
+is "delete, as a dry run" "$(lpctl machine delete $UUID --dry-run)" \
+    "machine vm1 would be ended and removed with its domain; given back would be 0000:01:00.0"
+is "it still runs" "$(machine vm1 .state)" running
+check "stop again" lpctl machine stop vm1 --force
 is "it is still there" "$(machine vm1 .state)" stopped
 check "delete" lpctl machine delete vm1
 wrong "it is gone" 10 "vm1: no machine 'vm1'" machine delete vm1
