@@ -86,6 +86,11 @@ is "create, as a dry run" "$(lpctl machine create a --class nic --dry-run)" \
 for verb in show explain start stop delete; do
     wrong "$verb of no machine" 10 "*no machine 'nosuch'*" machine $verb nosuch
 done
+is "it is explained with all that it needs" "$(lpctl class explain fpga)" \
+"0 more machines of class fpga fit: no source offers fpga.acme/x1. One needs:
+- 1 of cpu: 8 of 8 free
+- 1Mi of memory: 16Gi of 16Gi free
+- 1 of fpga.acme/x1: no source offers it"
 for verb in start stop delete; do
     wrong "$verb of no machine, as a dry run" 10 "nosuch: no machine 'nosuch'" machine $verb nosuch --dry-run
 done
