@@ -15,6 +15,15 @@ load_pci(const LvpCtl *ctl, GError **error)
 {
     const char *folders = ctl->options->source_dir ? ctl->options->source_dir : LVP_SOURCE_DIR;
     g_auto(GStrv) list = lvp_config_dup_list(folders, ":");
+    g_auto(GStrv) found = lvp_source_loader_list((const char *const *)list);
+    if (!g_strv_contains((const char *const *)found, "pci")) {
+        g_set_error(
+            error, LVP_ERROR, LVP_ERROR_SOURCE,
+            "source pci is not in %s: is libvirt-provider installed as a whole? --source-dir "
+            "says where its sources stand",
+            folders);
+        return NULL;
+    }
     return lvp_source_loader_load((const char *const *)list, "pci", error);
 }
 
