@@ -306,6 +306,20 @@ lvp_allocator_begin(LvpAllocator *self,
 }
 
 LvpMachine *
+lvp_allocator_find_idle(LvpAllocator *self,
+                        const char *name_or_uuid,
+                        LvpOperation operation,
+                        GError **error)
+{
+    g_mutex_lock(&self->mutex);
+    LvpMachine *machine = find_idle(self, name_or_uuid, operation, error);
+    if (machine)
+        lvp_machine_ref(machine);
+    g_mutex_unlock(&self->mutex);
+    return machine;
+}
+
+LvpMachine *
 lvp_allocator_resume(LvpAllocator *self, const char *uuid, LvpOperation operation)
 {
     g_mutex_lock(&self->mutex);

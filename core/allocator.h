@@ -85,6 +85,11 @@ LvpMachine *lvp_allocator_begin(LvpAllocator *self,
                                 LvpOperation operation,
                                 gboolean keep_nvram,
                                 GError **error);
+/* The machine on which OPERATION could begin now, but not busy; errors as of a begin. */
+LvpMachine *lvp_allocator_find_idle(LvpAllocator *self,
+                                    const char *name_or_uuid,
+                                    LvpOperation operation,
+                                    GError **error);
 /* Makes a machine busy for what recovery has to do, if OPERATION stands in the journal for it; NULL
  * if another does, or if the machine is busy already or gone. */
 LvpMachine *lvp_allocator_resume(LvpAllocator *self, const char *uuid, LvpOperation operation);

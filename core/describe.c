@@ -282,20 +282,23 @@ lvp_describe_classes(const LvpWorld *world)
 }
 
 static void
-explain_demand(const LvpWorld *world, const LvpDemand *demand, GString *text)
+explain_demand(const LvpWorld *world, const LvpRequestRow *row, GString *text)
 {
-    const char *name = lvp_resource_get_name(demand->resource);
-    g_autofree char *needed = lvp_quantity_format(name, demand->amount);
-    g_autofree char *rest = lvp_quantity_format(name, lvp_resource_get_free(demand->resource));
-    g_autofree char *total = lvp_quantity_format(name, lvp_resource_get_total(demand->resource));
-    g_string_append_printf(text, "- %s of %s: %s of %s free\n", needed, name, rest, total);
-    if (!lvp_resource_is_unitary(demand->resource))
+    g_autofree char *needed = lvp_quantity_format(row->resource, row->amount);
+    const LvpResource *resource = lvp_inventory_find_resource(world->inventory, row->resource);
+    if (!resource) {
+        g_string_append_printf(text, "- %s of %s: no source offers it\n", needed, row->resource);
+        return;
+    }
+    g_autofree char *rest = lvp_quantity_format(row->resource, lvp_resource_get_free(resource));
+    g_autofree char *total = lvp_quantity_format(row->resource, lvp_resource_get_total(resource));
+    g_string_append_printf(text, "- %s of %s: %s of %s free\n", needed, row->resource, rest, total);
+    if (!lvp_resource_is_unitary(resource))
         return;
     const GPtrArray *units = lvp_inventory_get_units(world->inventory);
     for (guint i = 0; i < units->len; i++) {
         const LvpInventoryUnit *unit = g_ptr_array_index(units, i);
-        g_autofree char *why =
-            unit->resource == demand->resource ? lvp_planner_explain_unit(unit) : NULL;
+        g_autofree char *why = unit->resource == resource ? lvp_planner_explain_unit(unit) : NULL;
         if (why)
             g_string_append_printf(text, "  %s %s\n", unit->found->id, why);
     }
@@ -322,8 +325,8 @@ lvp_explain_class(const LvpWorld *world, const char *name)
     else if (limit)
         g_string_append_printf(text, ", limited by %s", limit);
     g_string_append(text, ". One needs:\n");
-    for (guint i = 0; i < entry->demands->len; i++)
-        explain_demand(world, &g_array_index(entry->demands, LvpDemand, i), text);
+    for (guint i = 0; i < entry->effective->rows->len; i++)
+        explain_demand(world, &g_array_index(entry->effective->rows, LvpRequestRow, i), text);
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 

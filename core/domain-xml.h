@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a template to the domain of one machine, and back. The only user of libxml2. Pure; any
+/* From a template to the domain of one machine, and back. Uses libxml2. Pure; any
  * thread. */
 #pragma once
 

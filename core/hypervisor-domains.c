@@ -19,16 +19,22 @@ static gboolean
 is_xml_error(void)
 {
     int code = virGetLastErrorCode();
-    return code == VIR_ERR_XML_ERROR || code == VIR_ERR_XML_DETAIL ||
-           code == VIR_ERR_XML_INVALID_SCHEMA;
+    return code == VIR_ERR_XML_ERROR || code == VIR_ERR_XML_DETAIL;
 }
 
 static gboolean
 set_libvirt_error(GError **error, const char *format, const char *what)
 {
+    if (virGetLastErrorCode() == VIR_ERR_XML_INVALID_SCHEMA) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                    "libvirt cannot %s %s: it is not valid by libvirt's schema (look at the "
+                    "template; --dry-run -o xml shows the domain, virt-xml-validate checks one)",
+                    format, what);
+        return FALSE;
+    }
     g_autofree char *verb = g_strdup_printf("%s %s", format, what);
     g_autofree char *message = g_strchomp(g_strdup(virGetLastErrorMessage()));
-    g_strdelimit(message, "\n", ' '); /* the schema's validator says several lines */
+    g_strdelimit(message, "\n", ' ');
     g_set_error(error, LVP_ERROR,
                 is_connection_error() ? LVP_ERROR_NOT_REACHABLE
                 : is_xml_error()      ? LVP_ERROR_INVALID_REQUEST

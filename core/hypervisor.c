@@ -220,8 +220,9 @@ lvp_hypervisor_acquire(LvpHypervisor *self, GError **error)
     if (connection)
         virConnectRef(connection);
     else
-        g_set_error(error, LVP_ERROR, LVP_ERROR_NOT_REACHABLE, "libvirt %s cannot be reached: %s",
-                    self->uri, self->problem);
+        g_set_error(error, LVP_ERROR, LVP_ERROR_NOT_REACHABLE,
+                    "libvirt %s cannot be reached: %s (" LVP_HYPERVISOR_HINT ")", self->uri,
+                    self->problem);
     g_mutex_unlock(&self->mutex);
     return connection;
 }

@@ -9,6 +9,10 @@
 
 #include "machine.h"
 
+/* What to do while libvirt cannot be reached. */
+#define LVP_HYPERVISOR_HINT                                                                        \
+    "is it running? see systemctl status libvirtd; --libvirt-uri names another"
+
 typedef struct LvpHypervisor LvpHypervisor;
 
 /* Called in the main thread or the hypervisor's; to return soon. */

@@ -28,8 +28,6 @@ LvpMachine *lvp_machine_create(const LvpMachineJobs *jobs,
                                const LvpCreateSpec *asked,
                                const LvpProgress *progress,
                                GError **error);
-/* The domain that create would define, without any effect; g_free(). */
-char *lvp_machine_render(const LvpMachineJobs *jobs, const LvpCreateSpec *asked, GError **error);
 gboolean lvp_machine_start(const LvpMachineJobs *jobs,
                            const char *name,
                            const LvpProgress *progress,

@@ -4,12 +4,17 @@
 #include "service-private.h"
 
 #include "describe.h"
+#include "machine-dry-run.h"
 
 #include <libvirt-provider/error.h>
 #include <string.h>
 
 #define DEFAULT_STOP_SECONDS 60
 #define MAPS_MAX_BYTES (256u << 10) /* as Kubernetes has it for annotations */
+
+/* Keys and types of options. */
+static const char *const STOP_OPTIONS[] = {"force", "b", "timeoutSeconds", "u", NULL};
+static const char *const DELETE_OPTIONS[] = {"keepNvram", "b", NULL};
 
 /* ---- specifications ---- */
 
@@ -212,6 +217,28 @@ handle_render_machine(LvpManager1 *object,
     return lvp_service_queue_call(data, invocation, run_render);
 }
 
+static GVariant *
+run_try_create(LvpService *self, const LvpServiceCall *call, GError **error)
+{
+    g_autoptr(GVariant) values = g_variant_get_child_value(call->parameters, 0);
+    g_auto(Creation) creation = {0};
+    if (!read_creation(values, &creation, error) || !self->calls.rescan(self->calls.data, error))
+        return NULL;
+    g_autofree char *summary = lvp_machine_try_create(self->jobs, &creation.spec, error);
+    return summary ? g_variant_new("(s)", summary) : NULL;
+}
+
+static gboolean
+handle_try_create(LvpManager1 *object,
+                  GDBusMethodInvocation *invocation,
+                  GVariant *values,
+                  gpointer data)
+{
+    (void)object;
+    (void)values;
+    return lvp_service_queue_call(data, invocation, run_try_create);
+}
+
 static gboolean
 run_start(gpointer data, const LvpProgress *progress, GVariant **ret_result, GError **error)
 {
@@ -256,9 +283,8 @@ handle_stop_machine(LvpManager1 *object,
                     gpointer data)
 {
     (void)object;
-    static const char *const KNOWN[] = {"force", "b", "timeoutSeconds", "u", NULL};
     GError *error = NULL;
-    if (check_keys(options, KNOWN, &error))
+    if (check_keys(options, STOP_OPTIONS, &error))
         return start_job(data, invocation, "stop", name, run_stop);
     g_dbus_method_invocation_take_error(invocation, error);
     return TRUE;
@@ -287,12 +313,54 @@ handle_delete_machine(LvpManager1 *object,
                       gpointer data)
 {
     (void)object;
-    static const char *const KNOWN[] = {"keepNvram", "b", NULL};
     GError *error = NULL;
-    if (check_keys(options, KNOWN, &error))
+    if (check_keys(options, DELETE_OPTIONS, &error))
         return start_job(data, invocation, "delete", name, run_delete);
     g_dbus_method_invocation_take_error(invocation, error);
     return TRUE;
+}
+
+static GVariant *
+run_try_operation(LvpService *self, const LvpServiceCall *call, GError **error)
+{
+    static const char *const NO_OPTIONS[] = {NULL};
+    const char *operation, *name;
+    g_autoptr(GVariant) options = NULL;
+    g_autofree char *summary = NULL;
+    gboolean force = FALSE;
+    g_variant_get(call->parameters, "(&s&s@a{sv})", &operation, &name, &options);
+    g_variant_lookup(options, "force", "b", &force);
+    if (strcmp(operation, "start") == 0)
+        summary = check_keys(options, NO_OPTIONS, error)
+                      ? lvp_machine_try_start(self->jobs, name, error)
+                      : NULL;
+    else if (strcmp(operation, "stop") == 0)
+        summary = check_keys(options, STOP_OPTIONS, error)
+                      ? lvp_machine_try_stop(self->jobs, name, force, error)
+                      : NULL;
+    else if (strcmp(operation, "delete") == 0)
+        summary = check_keys(options, DELETE_OPTIONS, error)
+                      ? lvp_machine_try_delete(self->jobs, name, error)
+                      : NULL;
+    else
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                    "'%s' is no operation: start, stop or delete", operation);
+    return summary ? g_variant_new("(s)", summary) : NULL;
+}
+
+static gboolean
+handle_try_operation(LvpManager1 *object,
+                     GDBusMethodInvocation *invocation,
+                     const char *operation,
+                     const char *name,
+                     GVariant *options,
+                     gpointer data)
+{
+    (void)object;
+    (void)operation;
+    (void)name;
+    (void)options;
+    return lvp_service_queue_call(data, invocation, run_try_operation);
 }
 
 static gboolean
@@ -353,6 +421,8 @@ lvp_service_connect_machines(LvpService *self)
     } HANDLERS[] = {
         {"handle-create-machine", G_CALLBACK(handle_create_machine)},
         {"handle-render-machine", G_CALLBACK(handle_render_machine)},
+        {"handle-try-create", G_CALLBACK(handle_try_create)},
+        {"handle-try-operation", G_CALLBACK(handle_try_operation)},
         {"handle-start-machine", G_CALLBACK(handle_start_machine)},
         {"handle-stop-machine", G_CALLBACK(handle_stop_machine)},
         {"handle-delete-machine", G_CALLBACK(handle_delete_machine)},

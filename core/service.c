@@ -209,7 +209,8 @@ handle_get_status(LvpManager1 *object, GDBusMethodInvocation *invocation, gpoint
     LvpService *self = data;
     g_autofree char *problem = lvp_hypervisor_dup_problem(self->jobs->hypervisor);
     g_autofree char *libvirt =
-        problem ? g_strdup_printf("not reachable: %s", problem) : g_strdup("connected");
+        problem ? g_strdup_printf("not reachable: %s (" LVP_HYPERVISOR_HINT ")", problem)
+                : g_strdup("connected");
     const char *uri = lvp_hypervisor_get_uri(self->jobs->hypervisor);
     GVariantBuilder status = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
     g_variant_builder_add(&status, "{sv}", "version", g_variant_new_string(LVP_VERSION));

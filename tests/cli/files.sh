@@ -97,7 +97,13 @@ generate() { pci_devices generate --host-root="$HOST" >"$WORK/generated.yaml"; }
 check "check of a good file" pci_devices check "$WORK/pci_devices.yaml"
 refused "check of a bad file" 2 "$WORK/classes.yaml:1:1: error: *" pci_devices check "$WORK/classes.yaml"
 refused "check of a missing file" 2 "/nonexistent: error: *" pci_devices check /nonexistent
-rejected "check of no file" 2 "lpctl: usage: lpctl pci-devices check FILE" pci_devices check
+rejected "check of no file" 2 "lpctl: FILE is missing; usage: lpctl pci-devices check FILE" pci_devices check
+for command in "check $WORK/pci_devices.yaml" generate; do
+    # shellcheck disable=SC2086 # words of a command
+    rejected "$command without sources" 1 \
+        "lpctl: source pci is not in $WORK/host: is libvirt-provider installed as a whole? --source-dir says *" \
+        lpctl pci-devices $command --source-dir="$WORK/host"
+done
 check "generate" generate
 is "names what the host has" "$(grep -c '^ *- id:' "$WORK/generated.yaml")" 4
 check "its output passes check" pci_devices check "$WORK/generated.yaml"

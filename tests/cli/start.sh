@@ -93,6 +93,17 @@ fails "more memory reserved than there is" 2 "source memory: reserved-memory-siz
 cp -r "$HOST" "$WORK/plain" && rm -r "$WORK/plain/sys/bus"
 starts "a host without PCI" --host-root="$WORK/plain"
 
+say no libvirt
+check "it starts" provider_start --libvirt-uri=test:///nonexistent
+HINT="(is it running? see systemctl status libvirtd; --libvirt-uri names another)"
+like "status says why, and what to do" "$(lpctl status -o json | jq -r .libvirt)" "not reachable: *nonexistent* $HINT"
+for flag in --no-start --dry-run; do
+    rejected "create $flag" 7 "lpctl: vm1: libvirt test:///nonexistent cannot be reached: * $HINT" \
+        lpctl machine create vm1 --class tiny $flag
+done
+provider_stop
+PROVIDER_PID=
+
 say a second daemon
 begin_provider
 check "the first one works" lpctl machine create vm1 --class nic

@@ -15,6 +15,15 @@ bad() {
     rejected "$1" 2 "lpctl: vm1: $2" template "$WORK/template.xml"
 }
 
+try_template() { lpctl machine create vm1 --class tiny --template "$WORK/template.xml" --dry-run "$@"; }
+
+# unknown NAME PATTERN TEXT: the domain of this template is not valid by libvirt's schema; a dry run sees that, too.
+unknown() {
+    bad "$1" "the domain is not valid by libvirt's schema: $2 does not belong there, *" "$3"
+    rejected "$1, as a dry run" 2 "lpctl: vm1: the domain is not valid by libvirt's schema: $2 *" try_template
+    like "$1, to be looked at" "$(try_template -o xml 2>"$WORK/stderr")" "*<domain*<name>vm1</name>*"
+}
+
 # good NAME TEXT: a machine with this template can be made, and is deleted again.
 good() {
     # shellcheck disable=SC2059
@@ -60,8 +69,13 @@ bad "a million laughs" "*a document type (DTD, entities) is not allowed" \
 bad "entity that nobody declared" "domain template, line 1: no XML: *" '<domain>&b;</domain>'
 bad "another root" "*the root element must be <domain>, but is <network>" '<network/>'
 bad "a domain of another namespace" "*the root element must be <domain>*" '<domain xmlns="urn:x"/>'
-bad "not a domain for libvirt" "libvirt cannot define the domain: *" "<domain type='test'>$OS<nosuch/></domain>"
-bad "inclusion of a file" "libvirt cannot define the domain: *" "<domain type='test'>$OS
+unknown "unknown element" /domain/nosuch "<domain type='test'>$OS<nosuch/></domain>"
+unknown "unknown element of a device" "/domain/devices/controller\\[1\\]/nosuch" "<domain type='test'>$OS<devices>
+    <controller type='usb' model='none'><nosuch/></controller><controller type='scsi'/></devices></domain>"
+unknown "unknown attribute" "/domain/vcpu/@nosuch" "<domain type='test'>$OS<vcpu nosuch='1'/></domain>"
+bad "two mistakes" "*schema: it has several mistakes, or something is missing; look at the template *" \
+    "<domain type='test'>$OS<nosuch1/><nosuch2/></domain>"
+unknown "inclusion of a file" /domain/x:include "<domain type='test'>$OS
     <x:include xmlns:x='http://www.w3.org/2001/XInclude' href='/etc/passwd' parse='text'/></domain>"
 
 say our devices
