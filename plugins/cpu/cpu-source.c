@@ -29,9 +29,9 @@ validate(const LvpOptions *options, LvpDiagnostics *diagnostics)
 {
     double factor = lvp_options_get_double(options, "overcommit-vcpu");
     if (factor <= 0 || factor > 1000)
-        lvp_diagnostics_add(diagnostics, NULL, 0, 0,
-                            "overcommit-vcpu must be more than 0 and at most 1000, but is %s",
-                            lvp_options_get_string(options, "overcommit-vcpu"));
+        lvp_options_report(options, "overcommit-vcpu", diagnostics,
+                           "must be more than 0 and at most 1000, but is %s",
+                           lvp_options_get_string(options, "overcommit-vcpu"));
 }
 
 static gpointer
