@@ -125,10 +125,40 @@ parse(const char *text, GError **error)
     return g_steal_pointer(&document);
 }
 
+/* Memory that <memory> does not count, or that libvirt takes instead of it. */
+static gboolean
+check_memory(xmlDoc *document, GError **error)
+{
+    static const struct {
+        const char *path, *name;
+    } PLACES[] = {{"/domain/cpu/numa/cell[@memory]", "a guest NUMA cell with memory"},
+                  {"/domain/maxMemory", "<maxMemory>"},
+                  {"/domain/devices/memory", "a memory device"}};
+    g_autoptr(xmlXPathContext) context = xmlXPathNewContext(document);
+    for (guint i = 0; i < G_N_ELEMENTS(PLACES); i++) {
+        g_autoptr(xmlXPathObject) found = xmlXPathEvalExpression(to_xml(PLACES[i].path), context);
+        if (!found || xmlXPathNodeSetIsEmpty(found->nodesetval))
+            continue;
+        g_autofree char *why = g_strdup_printf(
+            "%s is not allowed: the class says how much memory the machine gets", PLACES[i].name);
+        return set_invalid(error, (int)xmlGetLineNo(found->nodesetval->nodeTab[0]), why);
+    }
+    return TRUE;
+}
+
+static xmlDoc *
+parse_template(const char *text, GError **error)
+{
+    g_autoptr(xmlDoc) document = parse(text, error);
+    if (!document || !check_memory(document, error))
+        return NULL;
+    return g_steal_pointer(&document);
+}
+
 gboolean
 lvp_domain_xml_check_template(const char *text, GError **error)
 {
-    g_autoptr(xmlDoc) document = parse(text, error);
+    g_autoptr(xmlDoc) document = parse_template(text, error);
     return document != NULL;
 }
 
@@ -148,7 +178,7 @@ read_number(xmlNode *node, const char *attribute)
 char **
 lvp_domain_xml_list_host_addresses(const char *text, GError **error)
 {
-    g_autoptr(xmlDoc) document = parse(text, error);
+    g_autoptr(xmlDoc) document = parse_template(text, error);
     if (!document)
         return NULL;
     g_autoptr(xmlXPathContext) context = xmlXPathNewContext(document);
@@ -333,13 +363,29 @@ append_function(xmlNode *root, const LvpEdit *edit, const GuestSlot *slot, GErro
 
 /* ---- parts ---- */
 
+/* All elements at PATH; nothing is made on the way. */
+static void
+remove_elements(xmlNode *root, const char *path)
+{
+    const char *slash = strchr(path, '/');
+    g_autofree char *name = slash ? g_strndup(path, (gsize)(slash - path)) : g_strdup(path);
+    xmlNode *child;
+    if (slash && (child = find_child(root, name)))
+        remove_elements(child, slash + 1);
+    while (!slash && (child = find_child(root, name))) {
+        xmlUnlinkNode(child);
+        xmlFreeNode(child);
+    }
+}
+
 static gboolean
 apply_part(xmlNode *root, const LvpDomainPart *part, GError **error)
 {
     GuestSlot slot = {0};
     for (guint i = 0; i < part->edits->len; i++) {
         const LvpEdit *edit = &g_array_index(part->edits, LvpEdit, i);
-        xmlNode *node = edit->path ? get_element(root, edit->path) : NULL;
+        gboolean to_make = edit->path && edit->kind != LVP_EDIT_REMOVE;
+        xmlNode *node = to_make ? get_element(root, edit->path) : NULL;
         switch (edit->kind) {
         case LVP_EDIT_TEXT:
             set_text(node, edit->value);
@@ -349,6 +395,9 @@ apply_part(xmlNode *root, const LvpDomainPart *part, GError **error)
                 xmlSetProp(node, to_xml(edit->attribute), to_xml(edit->value));
             else
                 xmlUnsetProp(node, to_xml(edit->attribute));
+            break;
+        case LVP_EDIT_REMOVE:
+            remove_elements(root, edit->path);
             break;
         case LVP_EDIT_APPEND:
             if (!append_fragment(node, edit->value, error))
@@ -391,7 +440,7 @@ lvp_domain_xml_build(const char *template_text,
                      const GPtrArray *parts,
                      GError **error)
 {
-    g_autoptr(xmlDoc) document = parse(template_text, error);
+    g_autoptr(xmlDoc) document = parse_template(template_text, error);
     if (!document)
         return NULL;
     xmlNode *root = xmlDocGetRootElement(document);

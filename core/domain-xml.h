@@ -15,7 +15,8 @@ typedef struct {
     const char *type; /* "kvm" or "qemu": for a template that leaves it open */
 } LvpDomainIdentity;
 
-/* Whether TEXT can serve as a template: XML below 1 MiB, a <domain>, no DTD and no entities.
+/* Whether TEXT can serve as a template: XML below 1 MiB, a <domain>, no DTD and no entities,
+ * and no memory beside <memory> (guest NUMA cells with memory, <maxMemory>, memory devices).
  * LVP_ERROR_INVALID_REQUEST with line and reason. */
 gboolean lvp_domain_xml_check_template(const char *text, GError **error);
 

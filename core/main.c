@@ -220,14 +220,23 @@ check_fixed(const LvpConfig *old, const LvpConfig *new, GError **error)
     return TRUE;
 }
 
+/* Looks at the file of classes, too, so that all mistakes are told at once. */
+static gboolean
+has_no_mistakes(const LvpConfig *config, LvpDiagnostics *diagnostics)
+{
+    GPtrArray *classes = lvp_setup_read_classes(config, diagnostics);
+    g_clear_pointer(&classes, g_ptr_array_unref);
+    return lvp_diagnostics_get_count(diagnostics) == 0;
+}
+
 static gboolean
 reload(gpointer data, GError **error)
 {
     Daemon *self = data;
     g_autoptr(LvpDiagnostics) diagnostics = lvp_diagnostics_new();
     g_autoptr(LvpConfig) config =
-        lvp_config_read((const char *const *)self->arguments, diagnostics, error);
-    if (!config || !lvp_diagnostics_check(diagnostics, error))
+        lvp_config_read((const char *const *)self->arguments, diagnostics);
+    if (!has_no_mistakes(config, diagnostics) && !lvp_diagnostics_check(diagnostics, error))
         return FALSE;
     if (!check_fixed(self->config, config, error) || !install_world(self, config, error))
         return FALSE;
@@ -354,27 +363,11 @@ run(Daemon *self)
     return started ? EXIT_SUCCESS : bad_input ? EXIT_BAD_INPUT : EXIT_FAILURE;
 }
 
-/* Prints what is wrong with flags and files; TRUE if all is well. */
-static gboolean
-report_config(const LvpConfig *config, LvpDiagnostics *diagnostics, const GError *error)
-{
-    GPtrArray *classes = config ? lvp_setup_read_classes(config, diagnostics) : NULL;
-    g_clear_pointer(&classes, g_ptr_array_unref);
-    if (error)
-        fprintf(stderr, "libvirt-provider: %s\n", error->message);
-    if (lvp_diagnostics_get_count(diagnostics) > 0) {
-        g_autofree char *text = lvp_diagnostics_to_text(diagnostics);
-        fprintf(stderr, "%s\n", text);
-        return FALSE;
-    }
-    return config != NULL;
-}
-
 static gboolean
 has_flag(char **arguments, const char *flag, const char *letter)
 {
     for (guint i = 1; arguments[i] && strcmp(arguments[i], "--") != 0; i++)
-        if (g_str_has_prefix(arguments[i], flag) || strcmp(arguments[i], letter) == 0)
+        if (strcmp(arguments[i], flag) == 0 || strcmp(arguments[i], letter) == 0)
             return TRUE;
     return FALSE;
 }
@@ -398,20 +391,16 @@ main(int argc, char **argv)
     }
     Daemon self = {.arguments = argv};
     g_autoptr(LvpDiagnostics) diagnostics = lvp_diagnostics_new();
-    g_autoptr(GError) error = NULL;
-    self.config = lvp_config_read(arguments, diagnostics, &error);
-    if (!report_config(self.config, diagnostics, error)) {
-        lvp_config_free(self.config);
-        return EXIT_BAD_INPUT;
+    self.config = lvp_config_read(arguments, diagnostics);
+    gboolean ok = has_no_mistakes(self.config, diagnostics);
+    if (!ok) {
+        g_autofree char *text = lvp_diagnostics_to_text(diagnostics);
+        fprintf(stderr, "%s\n", text);
     }
-    if (!lvp_logging_set_level(lvp_config_get_string(self.config, "log-level"), &error)) {
-        fprintf(stderr, "libvirt-provider: %s\n", error->message);
+    if (!ok || lvp_options_get_boolean(self.config->core, "check-config")) {
         lvp_config_free(self.config);
-        return EXIT_BAD_INPUT;
+        return ok ? EXIT_SUCCESS : EXIT_BAD_INPUT;
     }
-    if (lvp_options_get_boolean(self.config->core, "check-config")) {
-        lvp_config_free(self.config);
-        return EXIT_SUCCESS;
-    }
+    lvp_logging_set_level(lvp_config_get_string(self.config, "log-level"));
     return run(&self);
 }

@@ -55,6 +55,12 @@ lvp_domain_part_set_attribute(LvpDomainPart *self,
 }
 
 void
+lvp_domain_part_remove(LvpDomainPart *self, const char *path)
+{
+    add_edit(self, LVP_EDIT_REMOVE, path, NULL, NULL);
+}
+
+void
 lvp_domain_part_append(LvpDomainPart *self, const char *path, const char *xml)
 {
     add_edit(self, LVP_EDIT_APPEND, path, NULL, xml);

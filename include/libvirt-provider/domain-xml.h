@@ -18,6 +18,8 @@ void lvp_domain_part_set_attribute(LvpDomainPart *self,
                                    const char *path,
                                    const char *attribute,
                                    const char *value);
+/* Removes all elements at PATH, with what is in them. */
+void lvp_domain_part_remove(LvpDomainPart *self, const char *path);
 /* Appends one element, given as XML text, to the element at PATH, such as "devices". */
 void lvp_domain_part_append(LvpDomainPart *self, const char *path, const char *xml);
 

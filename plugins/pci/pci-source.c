@@ -33,8 +33,9 @@ validate(const LvpOptions *options, LvpDiagnostics *diagnostics)
         lvp_pci_devices_file_free(lvp_pci_devices_file_read(path, diagnostics));
     gint64 seconds = lvp_options_get_integer(options, "pci-driver-timeout");
     if (seconds < 1 || seconds > 3600)
-        lvp_diagnostics_add(diagnostics, NULL, 0, 0,
-                            "pci-driver-timeout must be 1 second to 1 hour");
+        lvp_options_report(options, "pci-driver-timeout", diagnostics,
+                           "must be 1 second to 1 hour, but is %s",
+                           lvp_options_get_string(options, "pci-driver-timeout"));
 }
 
 static void

@@ -23,7 +23,8 @@ for file in missing=/nonexistent folder=/ device=/dev/zero empty=/dev/null; do
     check_config "devices: $file" "${file#*=}: error: cannot be read: *" --resource-manager-pci-devices-file="${file#*=}"
 done
 mkfifo "$WORK/fifo"
-check_config "FIFO" "$WORK/fifo: error: cannot be read: *" --supported-machine-classes="$WORK/fifo"
+check_config "FIFO" "$WORK/fifo: error: cannot be read: not a regular file" --supported-machine-classes="$WORK/fifo"
+check_config "device" "/dev/null: error: cannot be read: not a regular file" --supported-machine-classes=/dev/null
 if [ "$(id -u)" != 0 ]; then
     touch "$WORK/closed" && chmod 0 "$WORK/closed"
     check_config "unreadable" "$WORK/closed: error: *Permission denied" --supported-machine-classes="$WORK/closed"

@@ -45,7 +45,7 @@ fails "file in the place of the socket" 1 "control socket $WORK/classes.yaml: *n
 like "it is still there" "$(head -n 1 "$WORK/classes.yaml")" "*tiny*"
 fails "folder in its place" 1 "control socket $WORK: *no socket*" --control-socket="$WORK"
 fails "file in the place of its folder" 1 "cannot make folder $WORK/classes.yaml *" --control-socket="$WORK/classes.yaml/x"
-fails "long path" 2 "control socket *: the path of a socket has at most 107 bytes" --control-socket="$WORK/$(printf 'a%.0s' {1..108})"
+like "long path" "$(provider --control-socket="$WORK/$(printf 'a%.0s' {1..108})" 2>&1)" "error: --control-socket is too long: the path of a socket has at most 107 bytes"
 is "and no socket of half the path" "$(find "$WORK" -type s)" ""
 with_socket busy SOCK_STREAM
 fails "socket of somebody who is busy" 1 "control socket $WORK/busy is in use *" --control-socket="$WORK/busy"
@@ -84,7 +84,6 @@ is "nobody else can read it" "$(stat -c %a "$WORK/state5/state/state.db")" 600
 
 say the host
 fails "no host" "[12]" "*/nonexistent/sys*" --host-root=/nonexistent
-fails "relative host root" 2 "*not an absolute path" --host-root=host
 mv "$HOST/sys/devices/system/cpu/online" "$WORK/online"
 fails "host without CPUs" 1 "source cpu: *" --log-level=error
 mv "$WORK/online" "$HOST/sys/devices/system/cpu/online"

@@ -179,6 +179,19 @@ Test(domain_xml, attribute_is_set_and_removed)
                  FRAME("vm1", UUID, METADATA, "<memory unit=\"KiB\">1</memory><vcpu>2</vcpu>"));
 }
 
+Test(domain_xml, elements_are_removed_and_nothing_is_made_on_the_way)
+{
+    g_autoptr(LvpDomainPart) part = lvp_domain_part_new();
+    lvp_domain_part_remove(part, "vcpus");
+    lvp_domain_part_remove(part, "cputune/shares");
+    lvp_domain_part_remove(part, "never/there");
+    assert_built(FRAME("a", "b", "",
+                       "<vcpus><vcpu id=\"0\"/></vcpus><vcpu>2</vcpu><vcpus/>"
+                       "<cputune><shares>1</shares><emulatorpin/></cputune>"),
+                 part,
+                 FRAME("vm1", UUID, METADATA, "<vcpu>2</vcpu><cputune><emulatorpin/></cputune>"));
+}
+
 Test(domain_xml, elements_are_appended_in_their_order)
 {
     g_autoptr(LvpDomainPart) part = lvp_domain_part_new();

@@ -15,6 +15,9 @@ part_to_text(const LvpDomainPart *part)
             g_string_append_printf(text, "%s@%s = %s\n", edit->path, edit->attribute,
                                    edit->value ? edit->value : "removed");
             break;
+        case LVP_EDIT_REMOVE:
+            g_string_append_printf(text, "%s removed\n", edit->path);
+            break;
         case LVP_EDIT_APPEND:
             g_string_append_printf(text, "%s += %s\n", edit->path, edit->value);
             break;

@@ -320,3 +320,39 @@ Test(pci_devices_mistakes, mistakes_of_another_file_do_not_count)
     g_autoptr(LvpPciDevicesFile) file = lvp_pci_devices_file_read(path, diagnostics);
     cr_assert_not_null(file);
 }
+
+/* ---- all of them ---- */
+
+Test(pci_devices_mistakes, mistakes_before_a_syntax_error_are_told_with_it)
+{
+    g_autofree char *mistakes =
+        devices_text_find_mistakes(NVIDIA("      - id: 0x20b\n        name: a\n        type: gpu\n"
+                                          "      - id: 0x20b7\n        name: {\n"));
+    cr_assert(g_str_has_prefix(mistakes, "FILE:5:13: error: id must be 0x and six hex digits"),
+              "%s", mistakes);
+    assert_contains(mistakes, "no valid YAML or JSON");
+    cr_assert_null(strstr(mistakes, "is missing"), "%s", mistakes);
+}
+
+Test(pci_devices_mistakes, equal_entries_of_a_vendor_without_an_id_are_told)
+{
+    static const char DEVICES[] = "    name: n\n    devices:\n"
+                                  "      - {id: 0x20b7, name: a, type: gpu}\n"
+                                  "      - {id: 0x20b7, name: b, type: gpu}\n";
+    g_autofree char *text = g_strconcat("vendors:\n  - ", DEVICES + 4, NULL);
+    g_autofree char *mistakes = devices_text_find_mistakes(text);
+    cr_assert(g_str_has_prefix(mistakes,
+                               "FILE:2:5: error: id is missing\n"
+                               "FILE:5:9: error: matches the same devices as the entry in "
+                               "line 4"),
+              "%s", mistakes);
+}
+
+Test(pci_devices_mistakes, entries_of_two_vendors_without_an_id_are_no_rivals)
+{
+    static const char VENDOR[] = "  - name: n\n    devices:\n"
+                                 "      - {id: 0x20b7, name: a, type: gpu}\n";
+    g_autofree char *text = g_strconcat("vendors:\n", VENDOR, VENDOR, NULL);
+    g_autofree char *mistakes = devices_text_find_mistakes(text);
+    cr_assert_null(strstr(mistakes, "matches the same"), "%s", mistakes);
+}
