@@ -7,6 +7,7 @@
 #include "pci-hostdev.h"
 
 #include <libvirt-provider/source.h>
+#include <string.h>
 
 #define DEFAULT_TIMEOUT_MS 30000
 
@@ -125,28 +126,18 @@ prepare(gpointer data, const LvpHolding *holding, GCancellable *cancellable, GEr
         }
         lvp_pci_read_driver(self->binder.host, address, driver);
         lvp_pci_read_group(self->binder.host, address, group);
+        /* The kernel keeps any bytes there; a record is text. */
+        if (!g_utf8_validate(override, -1, NULL) || !g_utf8_validate(driver, -1, NULL)) {
+            g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
+                        "the driver_override of %s, or the name of its driver, is no text in UTF-8 "
+                        "and could not be put back: clear it first",
+                        address);
+            return NULL;
+        }
         g_variant_builder_add(&functions, "(sssss)", address,
                               lvp_holding_get_unit_identity(holding, i), driver, override, group);
     }
     return g_variant_new("(u@a(sssss))", RECORD_VERSION, g_variant_builder_end(&functions));
-}
-
-/* The functions of a record, or NULL where it is none of ours. */
-static GVariant *
-open_record(GVariant *record, GError **error)
-{
-    guint32 version = 0;
-    GVariant *functions = NULL;
-    if (g_variant_is_of_type(record, G_VARIANT_TYPE(RECORD_TYPE)))
-        g_variant_get(record, "(u@a(sssss))", &version, &functions);
-    if (functions && version == RECORD_VERSION)
-        return functions;
-    g_clear_pointer(&functions, g_variant_unref);
-    g_set_error(error, LVP_ERROR, LVP_ERROR_NOT_SUPPORTED,
-                "the record is of type %s and version %u, this source knows " RECORD_TYPE
-                " of version %u",
-                g_variant_get_type_string(record), version, RECORD_VERSION);
-    return NULL;
 }
 
 /* The next function; its texts are borrowed from the record. */
@@ -155,6 +146,44 @@ next_binding(GVariantIter *iter, LvpPciBinding *binding)
 {
     return g_variant_iter_next(iter, "(&s&s&s&s&s)", &binding->address, &binding->identity,
                                &binding->driver, &binding->override, &binding->group);
+}
+
+/* Whether each text can be what it is said to be: paths are made of them. */
+static gboolean
+is_sound(GVariant *functions)
+{
+    GVariantIter iter;
+    LvpPciBinding binding;
+    LvpPciAddress address;
+    g_variant_iter_init(&iter, functions);
+    while (next_binding(&iter, &binding))
+        if (!lvp_pci_parse_address(binding.address, &address) || strchr(binding.driver, '/') ||
+            strcmp(binding.driver, ".") == 0 || strcmp(binding.driver, "..") == 0 ||
+            strlen(binding.driver) >= LVP_PCI_NAME_SIZE ||
+            strspn(binding.group, "0123456789") != strlen(binding.group))
+            return FALSE;
+    return TRUE;
+}
+
+/* The functions of a record, or NULL where it is none of ours. */
+static GVariant *
+open_record(GVariant *record, GError **error)
+{
+    guint32 version = 0;
+    g_autoptr(GVariant) functions = NULL;
+    if (g_variant_is_of_type(record, G_VARIANT_TYPE(RECORD_TYPE)))
+        g_variant_get(record, "(u@a(sssss))", &version, &functions);
+    if (!functions || version != RECORD_VERSION)
+        g_set_error(error, LVP_ERROR, LVP_ERROR_NOT_SUPPORTED,
+                    "the record is of type %s and version %u, this source knows " RECORD_TYPE
+                    " of version %u",
+                    g_variant_get_type_string(record), version, RECORD_VERSION);
+    else if (!is_sound(functions))
+        g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE,
+                    "the record is damaged: it names what is no PCI address, driver or group");
+    else
+        return g_steal_pointer(&functions);
+    return NULL;
 }
 
 static gboolean
