@@ -30,8 +30,10 @@ to_xml(const char *text)
 static gboolean
 set_invalid(GError **error, int line, const char *what)
 {
+    /* libxml2 quotes names as they stand there, in whatever encoding. */
+    g_autofree char *valid = g_utf8_make_valid(what, -1);
     g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "domain template, line %d: %s", line,
-                what);
+                valid);
     return FALSE;
 }
 
@@ -46,6 +48,7 @@ ignore_error(void *context, xmlErrorPtr error)
 
 /* What is refused, is refused where it begins, before libxml2 has built anything of it. */
 typedef struct {
+    gboolean none;       /* libvirt's own text: larger than the template that it was made from */
     const char *refusal; /* NULL: nothing yet */
     guint n_elements;
 } Limits;
@@ -80,9 +83,10 @@ start_element(void *context,
 {
     xmlParserCtxtPtr parser = context;
     Limits *limits = parser->_private;
-    if (n_attributes > MAX_ATTRIBUTES || n_namespaces > MAX_ATTRIBUTES)
+    gboolean many_attributes = n_attributes > MAX_ATTRIBUTES || n_namespaces > MAX_ATTRIBUTES;
+    if (many_attributes && !limits->none)
         refuse(parser, "an element has more than 256 attributes");
-    else if (++limits->n_elements > MAX_ELEMENTS)
+    else if (++limits->n_elements > MAX_ELEMENTS && !limits->none)
         refuse(parser, "there are more than 20,000 elements");
     else
         xmlSAX2StartElementNs(parser, name, prefix, uri, n_namespaces, namespaces, n_attributes,
@@ -90,14 +94,13 @@ start_element(void *context,
 }
 
 static xmlDoc *
-parse(const char *text, GError **error)
+parse(const char *text, Limits limits, GError **error)
 {
     gsize length = strlen(text);
-    if (length > MAX_BYTES) {
+    if (length > (limits.none ? G_MAXINT : MAX_BYTES)) {
         set_invalid(error, 0, "larger than 1 MiB");
         return NULL;
     }
-    Limits limits = {0};
     g_autoptr(xmlParserCtxt) parser = xmlNewParserCtxt();
     parser->_private = &limits;
     parser->sax->internalSubset = refuse_dtd;
@@ -146,11 +149,32 @@ check_memory(xmlDoc *document, GError **error)
     return TRUE;
 }
 
+/* Of what we set ourselves there may be one only: else a reader could take the other. */
+static gboolean
+check_identity(const xmlNode *root, GError **error)
+{
+    static const char *const ONCE[] = {"name", "uuid", "metadata"};
+    gboolean seen[G_N_ELEMENTS(ONCE)] = {FALSE};
+    for (const xmlNode *child = root->children; child; child = child->next) {
+        for (guint i = 0; i < G_N_ELEMENTS(ONCE); i++) {
+            if (child->type != XML_ELEMENT_NODE || child->ns ||
+                strcmp((const char *)child->name, ONCE[i]) != 0)
+                continue;
+            g_autofree char *why = g_strdup_printf("<%s> stands here a second time", ONCE[i]);
+            if (seen[i])
+                return set_invalid(error, (int)xmlGetLineNo(child), why);
+            seen[i] = TRUE;
+        }
+    }
+    return TRUE;
+}
+
 static xmlDoc *
 parse_template(const char *text, GError **error)
 {
-    g_autoptr(xmlDoc) document = parse(text, error);
-    if (!document || !check_memory(document, error))
+    g_autoptr(xmlDoc) document = parse(text, (Limits){0}, error);
+    if (!document || !check_memory(document, error) ||
+        !check_identity(xmlDocGetRootElement(document), error))
         return NULL;
     return g_steal_pointer(&document);
 }
@@ -223,7 +247,7 @@ find_metadata(xmlNode *root)
 char *
 lvp_domain_xml_find_claim(const char *domain_text)
 {
-    g_autoptr(xmlDoc) document = parse(domain_text, NULL);
+    g_autoptr(xmlDoc) document = parse(domain_text, (Limits){.none = TRUE}, NULL);
     xmlNode *ours = document ? find_metadata(xmlDocGetRootElement(document)) : NULL;
     xmlChar *claim = ours ? xmlGetNoNsProp(ours, to_xml("claim")) : NULL;
     char *copy = claim ? g_strdup((const char *)claim) : NULL;
@@ -421,7 +445,7 @@ set_identity(xmlNode *root, const LvpDomainIdentity *identity)
 {
     set_text(get_element(root, "name"), identity->name);
     set_text(get_element(root, "uuid"), identity->uuid);
-    if (!xmlHasProp(root, to_xml("type")))
+    if (!xmlHasNsProp(root, to_xml("type"), NULL))
         xmlSetProp(root, to_xml("type"), to_xml(identity->type));
     xmlNode *old;
     while ((old = find_metadata(root)) != NULL) {

@@ -15,9 +15,9 @@ typedef struct {
     const char *type; /* "kvm" or "qemu": for a template that leaves it open */
 } LvpDomainIdentity;
 
-/* Whether TEXT can serve as a template: XML below 1 MiB, a <domain>, no DTD and no entities,
- * and no memory beside <memory> (guest NUMA cells with memory, <maxMemory>, memory devices).
- * LVP_ERROR_INVALID_REQUEST with line and reason. */
+/* Whether TEXT can serve as a template: XML below 1 MiB, a <domain>, no DTD and no entities, at
+ * most one name, uuid and metadata, and no memory beside <memory> (guest NUMA cells with memory,
+ * <maxMemory>, memory devices). LVP_ERROR_INVALID_REQUEST with line and reason. */
 gboolean lvp_domain_xml_check_template(const char *text, GError **error);
 
 /* The PCI addresses of all host devices in TEXT (hostdev, interface, disk), as "0000:3b:00.0";

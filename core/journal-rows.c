@@ -2,33 +2,25 @@
 #include "journal-rows.h"
 
 #include <libvirt-provider/error.h>
+#include <libvirt-provider/inventory.h>
+#include <string.h>
 
 typedef struct {
     sqlite3 *handle;
     const char *path;
 } Reader;
 
+/* One row under the cursor; what is asked of it and not there makes it damaged. */
+typedef struct {
+    sqlite3_stmt *statement;
+    gboolean damaged;
+} Row;
+
 static void
 set_read_error(const Reader *self, GError **error)
 {
     g_set_error(error, LVP_ERROR, LVP_ERROR_HOST, "cannot read journal %s: %s", self->path,
                 sqlite3_errmsg(self->handle));
-}
-
-/* NULL where the bytes are no record. */
-static GVariant *
-unwrap_record(gconstpointer bytes, gsize size)
-{
-    g_autoptr(GBytes) copy = g_bytes_new(bytes, size);
-    g_autoptr(GVariant) wrapped =
-        g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE_VARIANT, copy, FALSE));
-    if (!g_variant_is_normal_form(wrapped))
-        return NULL;
-    if (G_BYTE_ORDER == G_BIG_ENDIAN) {
-        g_autoptr(GVariant) swapped = g_variant_byteswap(wrapped);
-        return g_variant_get_variant(swapped);
-    }
-    return g_variant_get_variant(wrapped);
 }
 
 static sqlite3_stmt *
@@ -41,8 +33,9 @@ prepare_read(const Reader *self, const char *sql, GError **error)
 }
 
 static gboolean
-set_damaged(const Reader *self, const char *what, const char *name, GError **error)
+set_damaged(const Reader *self, const char *what, const char *of, GError **error)
 {
+    g_autofree char *name = g_utf8_make_valid(of ? of : "?", -1);
     g_set_error(error, LVP_ERROR, LVP_ERROR_HOST, "journal %s is damaged: %s of %s cannot be read",
                 self->path, what, name);
     return FALSE;
@@ -60,18 +53,84 @@ end_read(const Reader *self, sqlite3_stmt *row, gboolean ok, int result, GError 
     return ok;
 }
 
+/* What stands there as a text, in UTF-8 or not. */
 static const char *
 column_text(sqlite3_stmt *row, int column)
 {
     return (const char *)sqlite3_column_text(row, column);
 }
 
-/* A column of our own GVariant text; NULL where it is not of TYPE. */
-static GVariant *
-parse_column(sqlite3_stmt *row, int column, const char *type)
+/* A text in UTF-8, borrowed until the next step; "" where it is none. SQLite keeps any value in any
+ * column. */
+static const char *
+get_text(Row *row, int column)
 {
-    const char *text = column_text(row, column);
-    return text ? g_variant_parse(G_VARIANT_TYPE(type), text, NULL, NULL, NULL) : NULL;
+    if (sqlite3_column_type(row->statement, column) == SQLITE_TEXT) {
+        const char *text = column_text(row->statement, column);
+        gssize length = sqlite3_column_bytes(row->statement, column);
+        if (text && g_utf8_validate(text, length, NULL))
+            return text;
+    }
+    row->damaged = TRUE;
+    return "";
+}
+
+/* The same, or NULL where nothing stands there. */
+static const char *
+get_optional_text(Row *row, int column)
+{
+    return sqlite3_column_type(row->statement, column) == SQLITE_NULL ? NULL
+                                                                      : get_text(row, column);
+}
+
+/* For people, so anything will do; NULL where nothing stands there. g_free(). */
+static char *
+dup_reason(const Row *row, int column)
+{
+    const char *text = column_text(row->statement, column);
+    return text ? g_utf8_make_valid(text, -1) : NULL;
+}
+
+/* LEAST where it is no number from LEAST to MOST. */
+static gint64
+get_number(Row *row, int column, gint64 least, gint64 most)
+{
+    gint64 number = sqlite3_column_int64(row->statement, column);
+    if (sqlite3_column_type(row->statement, column) == SQLITE_INTEGER && number >= least &&
+        number <= most)
+        return number;
+    row->damaged = TRUE;
+    return least;
+}
+
+/* A text of our own GVariant; NULL where it is not of TYPE. */
+static GVariant *
+parse_column(Row *row, int column, const char *type)
+{
+    GVariant *value =
+        g_variant_parse(G_VARIANT_TYPE(type), get_text(row, column), NULL, NULL, NULL);
+    row->damaged = row->damaged || !value;
+    return value;
+}
+
+/* NULL where the bytes are no record. */
+static GVariant *
+unwrap_record(Row *row, int column)
+{
+    gsize size = (gsize)sqlite3_column_bytes(row->statement, column);
+    g_autoptr(GBytes) copy = g_bytes_new(sqlite3_column_blob(row->statement, column), size);
+    g_autoptr(GVariant) wrapped =
+        g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE_VARIANT, copy, FALSE));
+    if (sqlite3_column_type(row->statement, column) != SQLITE_BLOB ||
+        !g_variant_is_normal_form(wrapped)) {
+        row->damaged = TRUE;
+        return NULL;
+    }
+    if (G_BYTE_ORDER == G_BIG_ENDIAN) {
+        g_autoptr(GVariant) swapped = g_variant_byteswap(wrapped);
+        return g_variant_get_variant(swapped);
+    }
+    return g_variant_get_variant(wrapped);
 }
 
 static LvpHolding *
@@ -85,90 +144,132 @@ get_holding(LvpMachine *machine, const char *source)
     return holding;
 }
 
+/* FALSE where an amount is none, or more than there can be together. */
 static gboolean
-read_machine_values(LvpMachine *machine, sqlite3_stmt *row)
+read_request(LvpMachine *machine, GVariant *request)
+{
+    const char *resource;
+    gint64 amount;
+    GVariantIter iter;
+    g_variant_iter_init(&iter, request);
+    while (g_variant_iter_next(&iter, "(&sx)", &resource, &amount)) {
+        if (amount < 0 || resource[0] == '\0')
+            return FALSE;
+        lvp_request_set_amount(machine->request, resource, amount);
+    }
+    return TRUE;
+}
+
+static gboolean
+read_amounts(LvpMachine *machine, GVariant *amounts)
+{
+    const char *source, *resource;
+    int node;
+    gint64 amount;
+    GVariantIter iter;
+    g_variant_iter_init(&iter, amounts);
+    while (g_variant_iter_next(&iter, "(&s&six)", &source, &resource, &node, &amount)) {
+        LvpHolding *holding = get_holding(machine, source);
+        if (amount < 0 || node < LVP_NODE_NONE ||
+            amount > G_MAXINT64 - lvp_holding_get_amount(holding, resource))
+            return FALSE;
+        if (resource[0] != '\0')
+            lvp_holding_add_amount(holding, resource, node, amount);
+    }
+    return TRUE;
+}
+
+static void
+read_machine_values(LvpMachine *machine, Row *row)
 {
     g_autoptr(GVariant) request = parse_column(row, 3, "a(sx)");
     g_autoptr(GVariant) labels = parse_column(row, 5, "a{ss}");
     g_autoptr(GVariant) annotations = parse_column(row, 6, "a{ss}");
     g_autoptr(GVariant) amounts = parse_column(row, 7, "a(ssix)");
-    if (!request || !labels || !annotations || !amounts)
-        return FALSE;
-    const char *source, *resource;
-    int node;
-    gint64 amount;
-    GVariantIter iter;
-    g_variant_iter_init(&iter, request);
-    while (g_variant_iter_next(&iter, "(&sx)", &resource, &amount)) {
-        if (amount < 0)
-            return FALSE;
-        lvp_request_set_amount(machine->request, resource, amount);
-    }
-    g_variant_iter_init(&iter, amounts);
-    while (g_variant_iter_next(&iter, "(&s&six)", &source, &resource, &node, &amount)) {
-        LvpHolding *holding = get_holding(machine, source);
-        if (amount < 0)
-            return FALSE;
-        if (resource[0] != '\0')
-            lvp_holding_add_amount(holding, resource, node, amount);
+    if (row->damaged || !read_request(machine, request) || !read_amounts(machine, amounts)) {
+        row->damaged = TRUE;
+        return;
     }
     g_variant_unref(machine->labels);
     machine->labels = g_steal_pointer(&labels);
     g_variant_unref(machine->annotations);
     machine->annotations = g_steal_pointer(&annotations);
-    return TRUE;
 }
 
+/* NULL where the row is damaged. */
 static LvpMachine *
-read_machine(sqlite3_stmt *row)
+read_machine(sqlite3_stmt *statement)
 {
+    Row row = {statement, FALSE};
     g_autoptr(LvpMachine) machine =
-        lvp_machine_new(column_text(row, 0), column_text(row, 1), column_text(row, 2));
-    int desired = sqlite3_column_int(row, 8), operation = sqlite3_column_int(row, 10);
-    int reached = sqlite3_column_int(row, 11);
-    if (desired < 0 || desired > LVP_DESIRED_ABSENT || operation < 0 ||
-        operation > LVP_OPERATION_DELETE || !column_text(row, 4) || reached < 0 ||
-        reached > LVP_STEP_COMMITTED || !read_machine_values(machine, row))
-        return NULL;
+        lvp_machine_new(get_text(&row, 0), get_text(&row, 1), get_text(&row, 2));
+    read_machine_values(machine, &row);
     g_free(machine->template_xml);
-    machine->template_xml = g_strdup(column_text(row, 4));
-    machine->desired = (LvpDesired)desired;
-    machine->created = sqlite3_column_int(row, 9) != 0;
-    machine->operation = (LvpOperation)operation;
-    machine->step = (LvpStep)reached;
+    machine->template_xml = g_strdup(get_text(&row, 4));
+    machine->desired = (LvpDesired)get_number(&row, 8, LVP_DESIRED_RUNNING, LVP_DESIRED_ABSENT);
+    machine->created = get_number(&row, 9, FALSE, TRUE) != FALSE;
+    machine->operation =
+        (LvpOperation)get_number(&row, 10, LVP_OPERATION_NONE, LVP_OPERATION_DELETE);
+    machine->step = (LvpStep)get_number(&row, 11, LVP_STEP_NONE, LVP_STEP_COMMITTED);
     g_free(machine->boot_id);
-    machine->boot_id = g_strdup(column_text(row, 12));
-    machine->generation = sqlite3_column_int64(row, 13);
-    machine->error = g_strdup(column_text(row, 14));
-    machine->keep_nvram = sqlite3_column_int(row, 15) != 0;
-    machine->row_id = sqlite3_column_int64(row, 16);
-    machine->autostart = sqlite3_column_int(row, 17) != 0;
+    machine->boot_id = g_strdup(get_text(&row, 12));
+    machine->generation = get_number(&row, 13, 0, G_MAXINT64);
+    machine->error = dup_reason(&row, 14);
+    machine->keep_nvram = get_number(&row, 15, FALSE, TRUE) != FALSE;
+    machine->row_id = sqlite3_column_int64(statement, 16);
+    machine->autostart = get_number(&row, 17, FALSE, TRUE) != FALSE;
+    if (row.damaged || !lvp_machine_check_uuid(machine->uuid, NULL) ||
+        !lvp_machine_check_name(machine->name, NULL))
+        return NULL;
     return g_steal_pointer(&machine);
+}
+
+static gboolean
+read_unit(sqlite3_stmt *statement, GHashTable *by_uuid)
+{
+    Row row = {statement, FALSE};
+    LvpMachine *machine = g_hash_table_lookup(by_uuid, get_text(&row, 2));
+    const char *source = get_text(&row, 0), *id = get_text(&row, 1);
+    const char *resource = get_text(&row, 3), *identity = get_text(&row, 4);
+    int node = (int)get_number(&row, 5, LVP_NODE_NONE, G_MAXINT);
+    g_autoptr(GVariant) found = sqlite3_column_type(statement, 6) == SQLITE_NULL
+                                    ? NULL
+                                    : parse_column(&row, 6, LVP_HELD_FOUND_TYPE);
+    if (!machine || row.damaged)
+        return FALSE;
+    lvp_holding_add_unit(get_holding(machine, source), resource, id, identity, node)->found =
+        g_steal_pointer(&found);
+    return TRUE;
 }
 
 static gboolean
 load_units(const Reader *self, GHashTable *by_uuid, GError **error)
 {
-    sqlite3_stmt *row = prepare_read(
-        self, "SELECT source, id, machine, resource, identity, node, found FROM held_unit", error);
+    sqlite3_stmt *row = prepare_read(self,
+                                     "SELECT source, id, machine, resource, identity, node, found"
+                                     " FROM held_unit ORDER BY source, id, identity",
+                                     error);
     if (!row)
         return FALSE;
     gboolean ok = TRUE;
     int result = SQLITE_DONE;
-    while (ok && (result = sqlite3_step(row)) == SQLITE_ROW) {
-        LvpMachine *machine = g_hash_table_lookup(by_uuid, column_text(row, 2));
-        if (!machine) {
-            ok = set_damaged(self, "the machine", column_text(row, 1), error);
-            break;
-        }
-        LvpHeldUnit *unit = lvp_holding_add_unit(get_holding(machine, column_text(row, 0)),
-                                                 column_text(row, 3), column_text(row, 1),
-                                                 column_text(row, 4), sqlite3_column_int(row, 5));
-        unit->found = parse_column(row, 6, LVP_HELD_FOUND_TYPE);
-        if (!unit->found && column_text(row, 6))
-            ok = set_damaged(self, "the unit", column_text(row, 1), error);
-    }
+    while (ok && (result = sqlite3_step(row)) == SQLITE_ROW)
+        ok = read_unit(row, by_uuid) ||
+             set_damaged(self, "the machine or a value", column_text(row, 1), error);
     return end_read(self, row, ok, result, error);
+}
+
+static gboolean
+read_record(sqlite3_stmt *statement, GHashTable *by_uuid)
+{
+    Row row = {statement, FALSE};
+    LvpMachine *machine = g_hash_table_lookup(by_uuid, get_text(&row, 0));
+    const char *source = get_text(&row, 1);
+    g_autoptr(GVariant) record = unwrap_record(&row, 2);
+    if (!machine || row.damaged)
+        return FALSE;
+    get_holding(machine, source)->record = g_steal_pointer(&record);
+    return TRUE;
 }
 
 static gboolean
@@ -179,15 +280,9 @@ load_records(const Reader *self, GHashTable *by_uuid, GError **error)
         return FALSE;
     gboolean ok = TRUE;
     int result = SQLITE_DONE;
-    while (ok && (result = sqlite3_step(row)) == SQLITE_ROW) {
-        LvpMachine *machine = g_hash_table_lookup(by_uuid, column_text(row, 0));
-        g_autoptr(GVariant) record =
-            unwrap_record(sqlite3_column_blob(row, 2), (gsize)sqlite3_column_bytes(row, 2));
-        if (machine && record)
-            get_holding(machine, column_text(row, 1))->record = g_steal_pointer(&record);
-        else
-            ok = set_damaged(self, "the record", column_text(row, 0), error);
-    }
+    while (ok && (result = sqlite3_step(row)) == SQLITE_ROW)
+        ok = read_record(row, by_uuid) ||
+             set_damaged(self, "the record", column_text(row, 0), error);
     return end_read(self, row, ok, result, error);
 }
 
@@ -215,16 +310,33 @@ lvp_journal_rows_load_machines(sqlite3 *handle, const char *path, GError **error
             ok = set_damaged(self, "the row", column_text(row, 1), error);
             break;
         }
+        const LvpMachine *last =
+            machines->len > 0 ? g_ptr_array_index(machines, machines->len - 1) : NULL;
         g_ptr_array_add(machines, machine);
-        if (!g_hash_table_insert(by_uuid, machine->uuid, machine)) {
+        if (last && strcmp(last->name, machine->name) == 0)
+            ok = set_damaged(self, "a second row with the name", machine->name, error);
+        else if (!g_hash_table_insert(by_uuid, machine->uuid, machine))
             ok = set_damaged(self, "a second row with the uuid", machine->name, error);
-            break;
-        }
     }
     if (!end_read(self, row, ok, result, error) || !load_units(self, by_uuid, error) ||
         !load_records(self, by_uuid, error))
         return NULL;
     return g_steal_pointer(&machines);
+}
+
+/* NULL where the row is damaged. */
+static LvpUnitMark *
+read_mark(sqlite3_stmt *statement)
+{
+    Row row = {statement, FALSE};
+    g_autoptr(LvpUnitMark) mark = lvp_unit_mark_new(get_text(&row, 0), get_text(&row, 1));
+    mark->cordoned = get_number(&row, 2, FALSE, TRUE) != FALSE;
+    mark->quarantine = dup_reason(&row, 3);
+    mark->resource = g_strdup(get_optional_text(&row, 4));
+    mark->identity = g_strdup(get_optional_text(&row, 5));
+    if (sqlite3_column_type(statement, 6) != SQLITE_NULL)
+        mark->record = unwrap_record(&row, 6);
+    return row.damaged ? NULL : g_steal_pointer(&mark);
 }
 
 GPtrArray *
@@ -240,18 +352,11 @@ lvp_journal_rows_load_marks(sqlite3 *handle, const char *path, GError **error)
     gboolean ok = TRUE;
     int result = SQLITE_DONE;
     while (ok && (result = sqlite3_step(row)) == SQLITE_ROW) {
-        LvpUnitMark *mark = lvp_unit_mark_new(column_text(row, 0), column_text(row, 1));
-        g_ptr_array_add(marks, mark);
-        mark->cordoned = sqlite3_column_int(row, 2) != 0;
-        mark->quarantine = g_strdup(column_text(row, 3));
-        mark->resource = g_strdup(column_text(row, 4));
-        mark->identity = g_strdup(column_text(row, 5));
-        if (sqlite3_column_bytes(row, 6) == 0)
-            continue;
-        mark->record =
-            unwrap_record(sqlite3_column_blob(row, 6), (gsize)sqlite3_column_bytes(row, 6));
-        if (!mark->record)
-            ok = set_damaged(self, "the record", mark->unit_id, error);
+        LvpUnitMark *mark = read_mark(row);
+        if (mark)
+            g_ptr_array_add(marks, mark);
+        else
+            ok = set_damaged(self, "the mark", column_text(row, 1), error);
     }
     return end_read(self, row, ok, result, error) ? g_steal_pointer(&marks) : NULL;
 }

@@ -90,7 +90,15 @@ lvp_source_dup_health(const LvpSource *self)
     return lvp_source_context_dup_health(self->context);
 }
 
-/* A source that fails without saying why must not crash its caller. */
+static void
+make_valid(GError *error)
+{
+    char *raw = error->message;
+    error->message = g_utf8_make_valid(raw, -1);
+    g_free(raw);
+}
+
+/* A source that fails without saying why, or quotes what is no UTF-8, must not crash its caller. */
 static gboolean
 name_failure(const LvpSource *self, const char *verb, GError **error)
 {
@@ -99,6 +107,8 @@ name_failure(const LvpSource *self, const char *verb, GError **error)
     /* "Not found" is for what the caller has named; here it is something of the host. */
     if (error && g_error_matches(*error, LVP_ERROR, LVP_ERROR_NOT_FOUND))
         (*error)->code = LVP_ERROR_HOST;
+    if (error)
+        make_valid(*error);
     g_prefix_error(error, "source %s: ", self->table->name);
     return FALSE;
 }

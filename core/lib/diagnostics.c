@@ -44,6 +44,17 @@ lvp_diagnostics_free(LvpDiagnostics *self)
     g_free(self);
 }
 
+/* TEXT on one line, for terminals and logs, whatever the file holds; g_free(). */
+static char *
+make_line(const char *text)
+{
+    char *line = g_utf8_make_valid(text, -1);
+    for (char *c = line; *c; c = g_utf8_next_char(c))
+        if (g_unichar_iscntrl(g_utf8_get_char(c)))
+            memset(c, ' ', (gsize)(g_utf8_next_char(c) - c));
+    return line;
+}
+
 void
 lvp_diagnostics_add(
     LvpDiagnostics *self, const char *file, guint line, guint column, const char *format, ...)
@@ -54,9 +65,7 @@ lvp_diagnostics_add(
     va_start(arguments, format);
     g_autofree char *raw = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    Mistake mistake = {
-        .file = g_strdup(file), .line = line, .column = column, .text = g_utf8_make_valid(raw, -1)};
-    g_strdelimit(mistake.text, "\r\n\x1b", ' ');
+    Mistake mistake = {g_strdup(file), line, column, make_line(raw)};
     g_array_append_val(self->mistakes, mistake);
 }
 

@@ -283,7 +283,7 @@ lvp_outcome_free(LvpOutcome *self)
 void
 lvp_outcome_add(LvpOutcome *self, const char *unit_id, LvpVerdict verdict, const char *reason)
 {
-    LvpOutcomeRow row = {g_strdup(unit_id), verdict, g_strdup(reason)};
+    LvpOutcomeRow row = {g_strdup(unit_id), verdict, reason ? g_utf8_make_valid(reason, -1) : NULL};
     g_array_append_val(self->rows, row);
 }
 

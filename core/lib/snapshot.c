@@ -74,12 +74,23 @@ lvp_snapshot_add_unit(
     return unit;
 }
 
+/* TEXT as the API can show it, kept once. */
+static char *
+keep_text(LvpUnit *self, const char *text)
+{
+    GStringChunk *texts = self->snapshot->texts;
+    if (g_utf8_validate(text, -1, NULL))
+        return g_string_chunk_insert_const(texts, text);
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    return g_string_chunk_insert_const(texts, valid);
+}
+
 void
 lvp_unit_add_exclusion_set(LvpUnit *self, const char *name)
 {
     if (!self->sets)
         self->sets = g_array_new(FALSE, FALSE, sizeof(char *));
-    char *copy = g_string_chunk_insert_const(self->snapshot->texts, name);
+    char *copy = keep_text(self, name);
     g_array_append_val(self->sets, copy);
 }
 
@@ -88,7 +99,7 @@ lvp_unit_set_attribute(LvpUnit *self, const char *key, const char *value)
 {
     if (!self->attributes)
         self->attributes = g_array_sized_new(FALSE, FALSE, sizeof(LvpAttribute), 10);
-    LvpAttribute attribute = {key, g_string_chunk_insert_const(self->snapshot->texts, value)};
+    LvpAttribute attribute = {key, keep_text(self, value)};
     g_array_append_val(self->attributes, attribute);
 }
 
@@ -96,7 +107,7 @@ static void
 keep_first_reason(LvpUnit *self, const char *reason)
 {
     if (!self->reason)
-        self->reason = g_string_chunk_insert(self->snapshot->texts, reason);
+        self->reason = keep_text(self, reason);
 }
 
 void

@@ -301,7 +301,7 @@ lvp_source_context_set_health(LvpSourceContext *self, const char *text)
 {
     g_mutex_lock(&self->mutex);
     g_free(self->health);
-    self->health = g_strdup(text);
+    self->health = text ? g_utf8_make_valid(text, -1) : NULL;
     g_mutex_unlock(&self->mutex);
 }
 

@@ -50,6 +50,14 @@ add_function(Maker *self,
     }
     g_autofree char *identity = held ? g_strdup(held) : lvp_pci_make_identity(&ids);
     lvp_pci_read_driver(self->binder->host, address, driver);
+    /* The kernel keeps any bytes there; a record is text. */
+    if (!g_utf8_validate(override, -1, NULL) || !g_utf8_validate(driver, -1, NULL)) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
+                    "the driver_override of %s, or the name of its driver, is no text in UTF-8 and "
+                    "could not be put back: clear it first",
+                    address);
+        return FALSE;
+    }
     g_variant_builder_add(&self->rows, ROW_TYPE, address, identity, driver, override, group,
                           held ? address : unit, held || passed);
     g_hash_table_add(self->seen, g_strdup(address));
@@ -118,6 +126,19 @@ lvp_pci_record_make(const LvpPciBinder *binder,
 
 /* ---- reading ---- */
 
+/* Whether each text can be what it is said to be: paths are made of them. */
+static gboolean
+is_sound(const LvpPciRecordRow *row)
+{
+    const LvpPciBinding *binding = &row->binding;
+    LvpPciAddress address;
+    return lvp_pci_parse_address(binding->address, &address) &&
+           lvp_pci_parse_address(row->unit, &address) && !strchr(binding->driver, '/') &&
+           strcmp(binding->driver, ".") != 0 && strcmp(binding->driver, "..") != 0 &&
+           strlen(binding->driver) < LVP_PCI_NAME_SIZE &&
+           strspn(binding->group, "0123456789") == strlen(binding->group);
+}
+
 GArray *
 lvp_pci_record_open(GVariant *record, GError **error)
 {
@@ -132,14 +153,20 @@ lvp_pci_record_open(GVariant *record, GError **error)
                     record ? g_variant_get_type_string(record) : "none", version, RECORD_VERSION);
         return NULL;
     }
-    GArray *rows = g_array_new(FALSE, FALSE, sizeof(LvpPciRecordRow));
+    g_autoptr(GArray) rows = g_array_new(FALSE, FALSE, sizeof(LvpPciRecordRow));
     GVariantIter iter;
     LvpPciRecordRow row = {0};
     LvpPciBinding *binding = &row.binding;
     g_variant_iter_init(&iter, functions);
     while (g_variant_iter_next(&iter, "(&s&s&s&s&s&sb)", &binding->address, &binding->identity,
                                &binding->driver, &binding->override, &binding->group, &row.unit,
-                               &row.passed))
+                               &row.passed)) {
+        if (!is_sound(&row)) {
+            g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE,
+                        "the record is damaged: it names what is no PCI address, driver or group");
+            return NULL;
+        }
         g_array_append_val(rows, row);
-    return rows;
+    }
+    return g_steal_pointer(&rows);
 }

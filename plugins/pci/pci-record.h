@@ -22,5 +22,5 @@ GVariant *lvp_pci_record_make(const LvpPciBinder *binder,
                               const LvpHolding *holding,
                               GError **error);
 /* LvpPciRecordRow in the order of units and addresses, valid as long as RECORD;
- * LVP_ERROR_NOT_SUPPORTED where it is none of ours. */
+ * LVP_ERROR_NOT_SUPPORTED where it is none of ours, LVP_ERROR_SOURCE where it is damaged. */
 GArray *lvp_pci_record_open(GVariant *record, GError **error);

@@ -21,9 +21,12 @@ lvp_pci_is_address(const char *text, gsize length)
         return FALSE;
     guint domain = count_hex(text);
     const char *rest = text + domain;
-    return domain >= 4 && domain <= 8 && length == domain + strlen(":00:00.0") && rest[0] == ':' &&
-           count_hex(rest + 1) == 2 && rest[3] == ':' && count_hex(rest + 4) == 2 &&
-           rest[4] <= '1' && rest[6] == '.' && rest[7] >= '0' && rest[7] <= '7';
+    /* As "%04x" gives it: one function has one address. */
+    if (domain < 4 || domain > 8 || (domain > 4 && text[0] == '0'))
+        return FALSE;
+    return length == domain + strlen(":00:00.0") && rest[0] == ':' && count_hex(rest + 1) == 2 &&
+           rest[3] == ':' && count_hex(rest + 4) == 2 && rest[4] <= '1' && rest[6] == '.' &&
+           rest[7] >= '0' && rest[7] <= '7';
 }
 
 gboolean

@@ -20,7 +20,8 @@ typedef struct {
     guint domain, bus, slot, function;
 } LvpPciAddress;
 
-/* DBDF as sysfs writes it: 4 to 8 hex digits of domain, then :bb:ss.f in lower case. */
+/* DBDF as sysfs writes it: 4 to 8 hex digits of domain, more than 4 only if it needs them, then
+ * :bb:ss.f in lower case. */
 gboolean lvp_pci_parse_address(const char *text, LvpPciAddress *ret_address);
 /* Whether the LENGTH characters at TEXT are one. */
 gboolean lvp_pci_is_address(const char *text, gsize length);

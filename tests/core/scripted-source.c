@@ -28,7 +28,8 @@ enter(ScriptedSource *self, const char *member, GError **error)
         self->hook(self->hook_data, self, member);
     if (g_strcmp0(self->fail_at, member) != 0 || strcmp(member, "commit") == 0)
         return TRUE;
-    g_set_error(error, LVP_ERROR, LVP_ERROR_HOST, "%s is made to fail", member);
+    /* A name on the host can be any bytes. */
+    g_set_error(error, LVP_ERROR, LVP_ERROR_HOST, "%s is made to fail \xff", member);
     return FALSE;
 }
 

@@ -43,6 +43,24 @@ Test(domain_xml, other_root_element_is_refused)
     assert_refused("<domain xmlns='urn:other'/>", "the root element must be <domain>");
 }
 
+Test(domain_xml, identity_that_stands_twice_is_refused)
+{
+    assert_refused("<domain><name/>\n<name>b</name></domain>",
+                   "line 2: <name> stands here a second time");
+    assert_refused("<domain><uuid/><uuid/></domain>", "<uuid> stands here a second time");
+    assert_refused("<domain><metadata/><a/><metadata/></domain>",
+                   "<metadata> stands here a second time");
+    assert_taken("<domain><name/><o:name xmlns:o='urn:o'/><a><name/></a></domain>");
+}
+
+Test(domain_xml, what_libxml2_quotes_in_another_encoding_is_valid_text)
+{
+    g_autoptr(GError) error = NULL;
+    cr_assert_not(lvp_domain_xml_check_template("<\353address >", &error));
+    assert_error(error, LVP_ERROR_INVALID_REQUEST);
+    cr_assert(g_utf8_validate(error->message, -1, NULL), "%s", error->message);
+}
+
 Test(domain_xml, document_types_are_refused)
 {
     static const char REASON[] = "a document type (DTD, entities) is not allowed";
@@ -256,6 +274,21 @@ Test(domain_xml, claim_of_our_metadata_is_found)
         "<domain><metadata><o:x xmlns:o='urn:o' claim='no'/><any:machine xmlns:any='" //
         LVP_METADATA_URI "' claim='yes'/></metadata></domain>");
     cr_assert_str_eq(claim, "yes");
+}
+
+/* What libvirt makes of a template is larger than the template. */
+Test(domain_xml, claim_is_found_in_a_domain_that_is_larger_than_a_template_may_be)
+{
+    static const char DOMAIN[] = "<domain><metadata><lp:machine xmlns:lp='" LVP_METADATA_URI
+                                 "' claim='yes'/></metadata><a>%s</a></domain>";
+    g_autofree char *filled = g_strnfill(1u << 20, 'x'), *elements = make_elements(20001);
+    g_autofree char *attributes = make_attributes(257);
+    const char *const inner[] = {filled, elements, attributes};
+    for (guint i = 0; i < G_N_ELEMENTS(inner); i++) {
+        g_autofree char *domain = g_strdup_printf(DOMAIN, inner[i]);
+        g_autofree char *claim = lvp_domain_xml_find_claim(domain);
+        cr_assert(g_strcmp0(claim, "yes") == 0, "%u", i);
+    }
 }
 
 Test(domain_xml, foreign_domain_has_no_claim)

@@ -65,6 +65,12 @@ Test(domain_xml, type_of_the_template_stays)
     assert_contains(xml, "<domain type=\"qemu\">");
 }
 
+Test(domain_xml, type_in_another_namespace_is_none)
+{
+    g_autofree char *xml = build("<domain xmlns:o='urn:o' o:type='qemu'/>", NULL);
+    assert_contains(xml, " type=\"kvm\"");
+}
+
 Test(domain_xml, other_metadata_stays_and_our_own_of_before_goes)
 {
     assert_built(

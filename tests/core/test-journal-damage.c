@@ -260,6 +260,72 @@ Test(journal, negative_amount_is_damage)
     assert_unreadable_after("UPDATE machine SET amounts='[(\"pci\", \"memory\", 0, int64 -1)]'");
 }
 
+/* SQLite keeps any value in any column, and reads any value as anything. */
+Test(journal, values_that_are_not_of_their_column_are_damage)
+{
+    static const char *const WRONG[] = {
+        "machine SET uuid='00000000-0000-4000-8000-00000000000G'",
+        "machine SET name='../vm1'",
+        "machine SET name=x'766d31'",
+        "machine SET class=CAST(x'ff' AS TEXT)",
+        "machine SET op='create'",
+        "machine SET op=4294967296",
+        "machine SET desired=0.5",
+        "machine SET generation=-1",
+        "machine SET labels='{''a'': 1}'",
+        "machine SET amounts='[(''pci'', ''memory'', -2, 5)]'",
+        "machine SET request='[('''', 5)]'",
+        "template SET text=CAST('<domain/>' || x'00' AS TEXT)",
+        "held_unit SET id=x'30'",
+        "held_unit SET node=-2",
+        "held_unit SET identity=CAST(x'ff' AS TEXT)",
+        "record SET bytes=''",
+    };
+    g_autoptr(LvpMachine) machine = make_machine(UUID_1, "vm1", "0000:3b:00.0");
+    reserve(machine);
+    for (guint i = 0; i < G_N_ELEMENTS(WRONG); i++) {
+        g_autofree char *sql = g_strconcat("BEGIN; UPDATE ", WRONG[i], "; COMMIT", NULL);
+        g_autofree char *path = g_build_filename(folder, "state.db", NULL);
+        g_autofree char *text = NULL;
+        gsize length;
+        g_clear_pointer(&journal, lvp_journal_close); /* all is in the one file then */
+        cr_assert(g_file_get_contents(path, &text, &length, NULL));
+        execute(sql);
+        open_journal();
+        assert_unreadable("is damaged");
+        g_clear_pointer(&journal, lvp_journal_close);
+        cr_assert(g_file_set_contents(path, text, (gssize)length, NULL));
+        open_journal();
+        g_autoptr(GPtrArray) machines = lvp_journal_load_machines(journal, NULL);
+        cr_assert(machines && machines->len == 1, "after %s", WRONG[i]);
+    }
+}
+
+Test(journal, amounts_that_are_more_than_there_can_be_are_damage)
+{
+    assert_unreadable_after("UPDATE machine SET amounts='[(''pci'', ''memory'', 0, "
+                            "9223372036854775807), (''pci'', ''memory'', 1, 1)]'");
+}
+
+Test(journal, name_of_two_rows_is_damage)
+{
+    assert_unreadable_after("INSERT INTO machine SELECT 99, '" UUID_2 "', name, class, request,"
+                            " template, labels, annotations, amounts, desired, created, keep_nvram,"
+                            " op, step, boot_id, generation, error FROM machine LIMIT 1");
+}
+
+Test(journal, reason_that_is_no_text_is_made_one)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LvpMachine) machine = make_machine(UUID_1, "vm1", "0000:3b:00.0");
+    reserve(machine);
+    execute("UPDATE machine SET error=CAST('a' || x'ff' AS TEXT)");
+    g_autoptr(GPtrArray) machines = lvp_journal_load_machines(journal, &error);
+    assert_no_error(error);
+    const LvpMachine *read = g_ptr_array_index(machines, 0);
+    cr_assert_str_eq(read->error, "a\xef\xbf\xbd");
+}
+
 Test(journal, unit_of_an_unknown_machine_is_damage)
 {
     assert_unreadable_after("UPDATE held_unit SET machine='x'");

@@ -184,6 +184,17 @@ Test(pci_records, prepare_fails_for_a_card_whose_state_cannot_be_read)
     assert_contains(error->message, "cannot read the state of " GPU ": ");
 }
 
+Test(pci_records, prepare_fails_for_an_override_that_is_no_text)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LvpHolding) holding = lvp_holding_new("uuid", "pci");
+    lvp_holding_add_unit(holding, "accelerator.a/b", GPU, "identity", 0);
+    lvp_fake_host_set_file(fake, "sys/bus/pci/devices/" GPU "/driver_override", "\xff\n");
+    cr_assert_null(lvp_source_table.prepare(source->instance, holding, NULL, &error));
+    assert_error(error, LVP_ERROR_HOST);
+    assert_contains(error->message, "driver_override of " GPU);
+}
+
 /* ---- commit and rollback ---- */
 
 Test(pci_records, commit_takes_all_and_rollback_gives_all_back)
@@ -353,14 +364,14 @@ Test(pci_records, after_a_reboot_all_needs_a_commit_and_then_matches)
 
 /* Whatever is done with RECORD, it is refused as a whole, and nothing is written. */
 static void
-assert_foreign_record(const char *text)
+assert_refused(const char *text, int code, const char *why)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) record = g_variant_parse(NULL, text, NULL, NULL, &error);
     assert_no_error(error);
     cr_assert_not(lvp_source_table.commit(source->instance, record, NULL, &error));
-    assert_error(error, LVP_ERROR_NOT_SUPPORTED);
-    assert_contains(error->message, "this source knows " RECORD_TYPE " of version 1");
+    assert_error(error, code);
+    assert_contains(error->message, why);
     g_autoptr(LvpOutcome) undone = roll_back(record, NULL);
     g_autoptr(LvpOutcome) compared = restore(record);
     const LvpOutcome *const outcomes[] = {undone, compared};
@@ -371,6 +382,27 @@ assert_foreign_record(const char *text)
         cr_assert_str_eq(get_row(outcomes[i], 0)->reason, error->message);
     }
     cr_assert_eq(lvp_fake_host_count_writes(fake), 0);
+}
+
+static void
+assert_foreign_record(const char *text)
+{
+    assert_refused(text, LVP_ERROR_NOT_SUPPORTED, "this source knows " RECORD_TYPE " of version 1");
+}
+
+/* Each would name a file that is not of the device. */
+Test(pci_records, record_of_what_is_no_device_is_refused)
+{
+    static const char *const FUNCTIONS[] = {
+        "'" GPU "/', 'i', 'nvidia', '', '15'", "'" GPU "/../" NIC "', 'i', 'nvidia', '', '15'",
+        "'', 'i', 'nvidia', '', '15'",         "'" GPU "', 'i', '../devices', '', '15'",
+        "'" GPU "', 'i', '..', '', '15'",      "'" GPU "', 'i', 'nvidia', '', '../15'",
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(FUNCTIONS); i++) {
+        g_autofree char *record =
+            g_strdup_printf("(uint32 1, [('" NIC "', 'i', '', '', '16'), (%s)])", FUNCTIONS[i]);
+        assert_refused(record, LVP_ERROR_SOURCE, "the record is damaged");
+    }
 }
 
 Test(pci_records, record_of_another_type_is_refused)

@@ -56,7 +56,7 @@ Test(pci_scan, address_has_a_domain_of_four_to_eight_digits)
     assert_address("0001:ff:1f.7", 1, 0xff, 0x1f, 7);
     assert_address("10000:e1:00.0", 0x10000, 0xe1, 0, 0);
     assert_address("abcdef:3b:0a.1", 0xabcdef, 0x3b, 0xa, 1);
-    assert_address("0fedcba:3b:0a.1", 0xfedcba, 0x3b, 0xa, 1);
+    assert_address("fedcba0:3b:0a.1", 0xfedcba0, 0x3b, 0xa, 1);
     assert_address("ffffffff:3b:10.0", 0xffffffff, 0x3b, 0x10, 0);
 }
 
@@ -68,6 +68,8 @@ Test(pci_scan, anything_else_is_no_address_and_leaves_the_answer_alone)
         "000:00:00.0",
         "3b:00.0",
         "123456789:00:00.0",
+        "00000:00:00.0",
+        "0fedcba:3b:0a.1",
         "0000:00:00.8",
         "0000:00:00",
         "0000:00:00.",

@@ -156,6 +156,18 @@ Test(snapshot, first_reason_stays)
     cr_assert_str_eq(unit->reason, "mounted at /srv");
 }
 
+Test(snapshot, texts_from_the_host_are_made_utf8)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    LvpUnit *unit = add_unit(snapshot);
+    lvp_unit_set_attribute(unit, "driver", "a\xff");
+    lvp_unit_add_exclusion_set(unit, "b\xff");
+    lvp_unit_set_unusable(unit, "c\xff");
+    cr_assert_str_eq(lvp_unit_get_attribute(unit, "driver"), "a\xef\xbf\xbd");
+    cr_assert_str_eq(g_array_index(unit->sets, char *, 0), "b\xef\xbf\xbd");
+    cr_assert_str_eq(unit->reason, "c\xef\xbf\xbd");
+}
+
 /* ---- reading ---- */
 
 Test(snapshot, units_are_read_in_their_order)
