@@ -394,13 +394,18 @@ assert_foreign_record(const char *text)
 Test(pci_records, record_of_what_is_no_device_is_refused)
 {
     static const char *const FUNCTIONS[] = {
-        "'" GPU "/', 'i', 'nvidia', '', '15'", "'" GPU "/../" NIC "', 'i', 'nvidia', '', '15'",
-        "'', 'i', 'nvidia', '', '15'",         "'" GPU "', 'i', '../devices', '', '15'",
-        "'" GPU "', 'i', '..', '', '15'",      "'" GPU "', 'i', 'nvidia', '', '../15'",
+        "'" GPU "/', 'i', 'nvidia', '', '15', '" GPU "'",
+        "'" GPU "/../" NIC "', 'i', 'nvidia', '', '15', '" GPU "'",
+        "'', 'i', 'nvidia', '', '15', '" GPU "'",
+        "'" GPU "', 'i', '../devices', '', '15', '" GPU "'",
+        "'" GPU "', 'i', '..', '', '15', '" GPU "'",
+        "'" GPU "', 'i', 'nvidia', '', '../15', '" GPU "'",
+        "'" GPU "', 'i', 'nvidia', '', '15', '../" GPU "'",
     };
     for (guint i = 0; i < G_N_ELEMENTS(FUNCTIONS); i++) {
-        g_autofree char *record =
-            g_strdup_printf("(uint32 1, [('" NIC "', 'i', '', '', '16'), (%s)])", FUNCTIONS[i]);
+        g_autofree char *record = g_strdup_printf("(uint32 1, [('" NIC "', 'i', '', '', '16', '" NIC
+                                                  "', true), (%s, true)])",
+                                                  FUNCTIONS[i]);
         assert_refused(record, LVP_ERROR_SOURCE, "the record is damaged");
     }
 }

@@ -70,7 +70,7 @@ Test(pci_source, timeout_must_be_a_second_to_an_hour)
         g_autofree char *mistake =
             source_fixture_validate((const char *[]){"pci-driver-timeout", WRONG[i], NULL});
         cr_assert_str_empty(none);
-        cr_assert_str_eq(mistake, "error: pci-driver-timeout must be 1 second to 1 hour");
+        assert_contains(mistake, "error: pci-driver-timeout must be 1 second to 1 hour");
     }
 }
 
