@@ -23,6 +23,8 @@ struct LvpAllocator {
 
 /* The key of self->marks; g_free(). */
 char *lvp_allocator_make_mark_key(const char *source, const char *unit_id);
+/* Under the lock: what the domain used, it does not use any more; effective with the next apply. */
+void lvp_allocator_drop_use(LvpAllocator *self, const char *uuid);
 /* Under the lock: gives the condition foreign to the units that other domains use. */
 void lvp_allocator_apply_uses(LvpAllocator *self);
 /* Under the lock: brings the mark's unit in line with it. */

@@ -6,10 +6,20 @@
 #include <string.h>
 
 void
+lvp_allocator_drop_use(LvpAllocator *self, const char *uuid)
+{
+    for (guint i = self->uses->len; i > 0; i--)
+        if (strcmp(((const LvpDomainUse *)g_ptr_array_index(self->uses, i - 1))->uuid, uuid) == 0)
+            g_ptr_array_remove_index(self->uses, i - 1);
+}
+
+void
 lvp_allocator_set_domain_state(LvpAllocator *self, const char *uuid, LvpDomainState state)
 {
     g_mutex_lock(&self->mutex);
     LvpMachine *machine = g_hash_table_lookup(self->machine_index, uuid);
+    if (state == LVP_DOMAIN_OFF || state == LVP_DOMAIN_ABSENT)
+        lvp_allocator_drop_use(self, uuid);
     if (machine && machine->domain != state) {
         machine->domain = state;
         g_cond_broadcast(&self->domain_changed);

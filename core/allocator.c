@@ -433,6 +433,7 @@ lvp_allocator_remove(LvpAllocator *self,
         lvp_allocator_apply_mark(self->inventory, copy);
     }
     lvp_claim_give(machine, self->inventory);
+    lvp_allocator_drop_use(self, machine->uuid);
     machine->busy = FALSE;
     drop_machine(self, machine);
     g_cond_broadcast(&self->domain_changed);

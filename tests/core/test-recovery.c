@@ -254,3 +254,14 @@ Test(recovery, own_domain_is_not_foreign)
     g_autofree char *held = world_explain(world, CARD_1);
     cr_assert_str_eq(held, "is held by vm1");
 }
+
+Test(recovery, device_of_a_machine_that_is_gone_is_free_at_once)
+{
+    g_autoptr(GError) error = NULL;
+    world_make(world, "both");
+    reconcile();
+    lvp_machine_delete(&world->jobs, "vm1", FALSE, NULL, &error);
+    assert_no_error(error);
+    world_install(world);
+    cr_assert_eq(world_count_free(world, GPU), 2);
+}
