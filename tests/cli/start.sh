@@ -67,6 +67,8 @@ fails "file in the place of the state" 1 "cannot make state folder $WORK/classes
 fails "a folder that cannot be made" 1 "cannot make state folder /proc/state: *" --libvirt-provider-dir=/proc/state
 mkdir -p "$WORK"/state{1,2,3,4}/state.db
 fails "folder as the journal" 1 "cannot open journal $WORK/state1/state.db: *" --libvirt-provider-dir="$WORK/state1"
+fails "folder that cannot be written" 1 "cannot open journal /sys/state.db: * (*): *--libvirt-provider-dir" \
+    --libvirt-provider-dir=/sys
 rmdir "$WORK"/state{2,3,4}/state.db
 head -c 8192 /dev/urandom >"$WORK/state2/state.db"
 cp "$WORK/state2/state.db" "$WORK/state2.copy"
@@ -83,7 +85,7 @@ starts "new state folder" --libvirt-provider-dir="$WORK/state5/state"
 is "nobody else can read it" "$(stat -c %a "$WORK/state5/state/state.db")" 600
 
 say the host
-fails "no host" "[12]" "*/nonexistent/sys*" --host-root=/nonexistent
+fails "no host" 2 "cannot open /nonexistent/sys: No such file or directory (see --host-root: *" --host-root=/nonexistent
 mv "$HOST/sys/devices/system/cpu/online" "$WORK/online"
 fails "host without CPUs" 1 "source cpu: *" --log-level=error
 mv "$WORK/online" "$HOST/sys/devices/system/cpu/online"
