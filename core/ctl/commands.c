@@ -429,7 +429,8 @@ lvp_ctl_reload_daemon(LvpCtl *ctl, GError **error)
 static LvpModule *
 load_pci(const LvpCtl *ctl, GError **error)
 {
-    const char *folders = ctl->options->source_dir ? ctl->options->source_dir : LVP_SOURCE_DIR;
+    g_autofree char *folder = lvp_source_loader_dup_default_folder();
+    const char *folders = ctl->options->source_dir ? ctl->options->source_dir : folder;
     g_auto(GStrv) list = lvp_config_dup_list(folders, ":");
     return lvp_source_loader_load((const char *const *)list, "pci", error);
 }

@@ -94,6 +94,26 @@ fails "more memory reserved than there is" 2 "source memory: reserved-memory-siz
 cp -r "$HOST" "$WORK/plain" && rm -r "$WORK/plain/sys/bus"
 starts "a host without PCI" --host-root="$WORK/plain"
 
+say modules
+# Copies, because a clone may be writable for others, and the build folder is not installed.
+install -D -t "$WORK/tree/core" "$BUILD"/core/{libvirt-provider,lpctl}
+install -D -t "$WORK/tree/plugins" "$BUILD"/plugins/*.so
+install -D -t "$WORK/tree/sbin" "$BUILD"/core/{libvirt-provider,lpctl}
+in_tree() { LD_LIBRARY_PATH=$BUILD/core "$WORK/tree/$@"; }
+refused "outside of a build folder they are the installed ones" 2 "*no source 'cpu' in /*/libvirt-provider/sources-*" \
+    in_tree core/libvirt-provider --check-config --config=/dev/null/none
+touch "$WORK/tree/build.ninja"
+refused "in a build folder they are found there" 2 "/dev/null/none: error: *" \
+    in_tree core/libvirt-provider --check-config --config=/dev/null/none
+check "whatever the working folder and the name of the link" sh -c "cd '$WORK' && ln -s tree/core/libvirt-provider link &&
+    : >empty.conf && LD_LIBRARY_PATH='$BUILD/core' ./link --check-config --config=empty.conf"
+check "by lpctl, too" in_tree core/lpctl pci-devices check "$WORK/pci_devices.yaml"
+refused "but not for another folder beside it" 2 "*no source 'cpu' in /*/libvirt-provider/sources-*" \
+    in_tree sbin/libvirt-provider --check-config --config=/dev/null/none
+chmod 777 "$WORK/tree/plugins"
+refused "and not where others can write" 2 "*$WORK/tree/plugins must belong to root *" \
+    in_tree core/libvirt-provider --check-config --config=/dev/null/none
+
 say a second daemon
 begin_provider
 check "the first one works" lpctl machine create vm1 --class nic
