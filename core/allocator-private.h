@@ -17,6 +17,7 @@ struct LvpAllocator {
     GHashTable *machine_index; /* name and uuid -> LvpMachine */
     GHashTable *marks;         /* source:id -> LvpUnitMark */
     GPtrArray *uses;           /* LvpDomainUse */
+    GHashTable *ended;         /* char *: uuids of domains that have ended since the last look */
     LvpSelection *selection;   /* scratch */
     gint64 vm_limit;
 };

@@ -5,12 +5,21 @@
 
 #include <string.h>
 
+static void
+drop_ended(LvpAllocator *self)
+{
+    for (guint i = self->uses->len; i > 0; i--) {
+        const LvpDomainUse *use = g_ptr_array_index(self->uses, i - 1);
+        if (g_hash_table_contains(self->ended, use->uuid))
+            g_ptr_array_remove_index(self->uses, i - 1);
+    }
+}
+
 void
 lvp_allocator_drop_use(LvpAllocator *self, const char *uuid)
 {
-    for (guint i = self->uses->len; i > 0; i--)
-        if (strcmp(((const LvpDomainUse *)g_ptr_array_index(self->uses, i - 1))->uuid, uuid) == 0)
-            g_ptr_array_remove_index(self->uses, i - 1);
+    g_hash_table_add(self->ended, g_strdup(uuid));
+    drop_ended(self);
 }
 
 void
@@ -92,11 +101,20 @@ lvp_allocator_apply_uses(LvpAllocator *self)
 }
 
 void
+lvp_allocator_begin_look(LvpAllocator *self)
+{
+    g_mutex_lock(&self->mutex);
+    g_hash_table_remove_all(self->ended);
+    g_mutex_unlock(&self->mutex);
+}
+
+void
 lvp_allocator_set_domain_uses(LvpAllocator *self, GPtrArray *uses)
 {
     g_mutex_lock(&self->mutex);
     GPtrArray *old = self->uses;
     self->uses = uses;
+    drop_ended(self);
     lvp_allocator_apply_uses(self);
     g_mutex_unlock(&self->mutex);
     g_ptr_array_unref(old);

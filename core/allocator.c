@@ -56,6 +56,7 @@ lvp_allocator_new(LvpJournal *journal, GError **error)
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)lvp_unit_mark_free);
     self->selection = lvp_selection_new();
     self->uses = g_ptr_array_new();
+    self->ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (guint i = 0; i < machines->len; i++)
         add_machine(self, g_ptr_array_index(machines, i));
     g_ptr_array_set_free_func(marks, NULL);
@@ -78,6 +79,7 @@ lvp_allocator_free(LvpAllocator *self)
     g_hash_table_unref(self->marks);
     lvp_selection_free(self->selection);
     g_ptr_array_unref(self->uses);
+    g_hash_table_unref(self->ended);
     lvp_inventory_free(self->inventory);
     g_ptr_array_unref(self->sources);
     g_cond_clear(&self->domain_changed);

@@ -112,6 +112,9 @@ gboolean lvp_allocator_remove(LvpAllocator *self,
 
 /* ---- what is seen ---- */
 
+/* Before domains are listed: what ends from now on is no longer used, though the list may have it.
+ */
+void lvp_allocator_begin_look(LvpAllocator *self);
 /* What active domains use; USES (LvpDomainUse) is taken over. A unit that a domain uses which is
  * not its holder's has the condition foreign until the next call. */
 void lvp_allocator_set_domain_uses(LvpAllocator *self, GPtrArray *uses);

@@ -303,6 +303,8 @@ read_core(const char *const *arguments, LvpDiagnostics *diagnostics, GPtrArray *
 {
     LvpConfig *self = g_new0(LvpConfig, 1);
     self->core = lvp_options_new(CORE_ROWS);
+    g_autofree char *folder = lvp_source_loader_dup_default_folder();
+    lvp_options_set(self->core, "source-dir", folder, NULL);
     self->sources = g_ptr_array_new_with_free_func(free_configured_source);
     g_autoptr(LvpDiagnostics) later = lvp_diagnostics_new(); /* told by the second pass */
     g_autoptr(LvpCommandLine) line = lvp_command_line_read(arguments, find_core_row, NULL, later);

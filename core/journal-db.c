@@ -95,13 +95,28 @@ struct LvpJournalDb {
 
 /* ---- statements ---- */
 
+/* What the system has said to sqlite, and where to look; g_free(). */
+static char *
+explain_error(LvpJournalDb *self)
+{
+    int result = sqlite3_errcode(self->handle) & 0xff; /* without the extension */
+    int code = sqlite3_system_errno(self->handle);
+    if (result != SQLITE_CANTOPEN && result != SQLITE_READONLY && result != SQLITE_IOERR &&
+        result != SQLITE_FULL)
+        return g_strdup("");
+    return g_strdup_printf(
+        "%s%s%s: the daemon must be able to write in the state folder, see --libvirt-provider-dir",
+        code ? " (" : "", code ? g_strerror(code) : "", code ? ")" : "");
+}
+
 static void
 set_db_error(LvpJournalDb *self, GError **error, const char *what)
 {
-    g_set_error(error, LVP_ERROR,
-                sqlite3_errcode(self->handle) == SQLITE_CONSTRAINT ? LVP_ERROR_CONFLICT
-                                                                   : LVP_ERROR_HOST,
-                "cannot %s journal %s: %s", what, self->path, sqlite3_errmsg(self->handle));
+    g_autofree char *explanation = explain_error(self);
+    g_set_error(
+        error, LVP_ERROR,
+        sqlite3_errcode(self->handle) == SQLITE_CONSTRAINT ? LVP_ERROR_CONFLICT : LVP_ERROR_HOST,
+        "cannot %s journal %s: %s%s", what, self->path, sqlite3_errmsg(self->handle), explanation);
 }
 
 static void

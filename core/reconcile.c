@@ -50,6 +50,7 @@ static gboolean
 look_at_domains(Pass *self)
 {
     g_autoptr(GError) error = NULL;
+    lvp_allocator_begin_look(self->jobs->allocator);
     g_autoptr(GPtrArray) domains = lvp_hypervisor_list(self->jobs->hypervisor, &error);
     if (!domains) {
         g_debug("%s", error->message);

@@ -13,7 +13,8 @@
 static LvpModule *
 load_pci(const LvpCtl *ctl, GError **error)
 {
-    const char *folders = ctl->options->source_dir ? ctl->options->source_dir : LVP_SOURCE_DIR;
+    g_autofree char *folder = lvp_source_loader_dup_default_folder();
+    const char *folders = ctl->options->source_dir ? ctl->options->source_dir : folder;
     g_auto(GStrv) list = lvp_config_dup_list(folders, ":");
     g_auto(GStrv) found = lvp_source_loader_list((const char *const *)list);
     if (!g_strv_contains((const char *const *)found, "pci")) {

@@ -104,24 +104,28 @@ lvp_unit_set_attribute(LvpUnit *self, const char *key, const char *value)
 }
 
 static void
-keep_first_reason(LvpUnit *self, const char *reason)
+add_reason(LvpUnit *self, const char *reason)
 {
-    if (!self->reason)
-        self->reason = keep_text(self, reason);
+    g_autofree char *both =
+        self->reason ? g_strdup_printf("%s; %s", self->reason, reason) : g_strdup(reason);
+    self->reason = keep_text(self, both);
 }
 
+/* Of each kind the first reason: to do away with one of them would not help. */
 void
 lvp_unit_set_unusable(LvpUnit *self, const char *reason)
 {
+    if (!self->unusable)
+        add_reason(self, reason);
     self->unusable = TRUE;
-    keep_first_reason(self, reason);
 }
 
 void
 lvp_unit_add_condition(LvpUnit *self, LvpCondition condition, const char *reason)
 {
+    if (self->conditions == 0)
+        add_reason(self, reason);
     self->conditions |= (guint)condition;
-    keep_first_reason(self, reason);
 }
 
 /* ---- units that are held ---- */
@@ -182,7 +186,7 @@ lvp_snapshot_copy_unit(LvpSnapshot *self, const LvpUnit *unit, const char *resou
     copy->conditions = unit->conditions;
     copy->unusable = unit->unusable;
     if (unit->reason)
-        keep_first_reason(copy, unit->reason);
+        add_reason(copy, unit->reason);
     return copy;
 }
 

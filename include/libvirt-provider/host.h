@@ -23,7 +23,7 @@ typedef enum {
 #define LVP_HOST_VALUE_SIZE 128
 
 /* ROOT: absolute path, "/" for this machine. NULL with LVP_ERROR_INVALID_REQUEST if it is no
- * absolute path, LVP_ERROR_NOT_FOUND or _HOST if no sysfs can be opened below it. */
+ * absolute path, or no sysfs can be opened below it. */
 LvpHost *lvp_host_new(const char *root, GError **error);
 /* Accepts NULL. Children that still hang are left to the kernel. */
 void lvp_host_free(LvpHost *self);

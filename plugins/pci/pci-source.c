@@ -106,12 +106,28 @@ discover(gpointer data,
 
 /* ---- records ---- */
 
+/* Names the option that says how long to wait. */
+static void
+explain_timeout(GError *error)
+{
+    if (!g_error_matches(error, LVP_ERROR, LVP_ERROR_TIMED_OUT))
+        return;
+    g_autofree char *plain = error->message;
+    error->message = g_strconcat(plain, " (see --resource-manager-pci-driver-timeout)", NULL);
+}
+
 static GVariant *
 prepare(gpointer data, const LvpHolding *holding, GCancellable *cancellable, GError **error)
 {
     (void)cancellable;
     PciSource *self = data;
-    return lvp_pci_record_make(&self->binder, self->file, holding, error);
+    GError *problem = NULL;
+    GVariant *record = lvp_pci_record_make(&self->binder, self->file, holding, &problem);
+    if (record)
+        return record;
+    explain_timeout(problem);
+    g_propagate_error(error, problem);
+    return NULL;
 }
 
 /* One that is only bound along and has been pulled is in nobody's way. */
@@ -124,9 +140,8 @@ is_gone_neighbour(const PciSource *self, const LvpPciRecordRow *row)
 /* All are checked before the first is touched: that a neighbour cannot be taken shall not be found
  * out when the host has lost its card. */
 static gboolean
-commit(gpointer data, GVariant *record, GCancellable *cancellable, GError **error)
+take_all(const PciSource *self, GVariant *record, GCancellable *cancellable, GError **error)
 {
-    PciSource *self = data;
     g_autoptr(GArray) rows = lvp_pci_record_open(record, error);
     if (!rows)
         return FALSE;
@@ -141,6 +156,17 @@ commit(gpointer data, GVariant *record, GCancellable *cancellable, GError **erro
             !lvp_pci_take(&self->binder, &g_array_index(rows, LvpPciRecordRow, i).binding, error))
             return FALSE;
     return TRUE;
+}
+
+static gboolean
+commit(gpointer data, GVariant *record, GCancellable *cancellable, GError **error)
+{
+    GError *problem = NULL;
+    if (take_all(data, record, cancellable, &problem))
+        return TRUE;
+    explain_timeout(problem);
+    g_propagate_error(error, problem);
+    return FALSE;
 }
 
 /* A verdict on one function, to be told as that on its unit. */

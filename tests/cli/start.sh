@@ -67,6 +67,8 @@ fails "file in the place of the state" 1 "cannot make state folder $WORK/classes
 fails "a folder that cannot be made" 1 "cannot make state folder /proc/state: *" --libvirt-provider-dir=/proc/state
 mkdir -p "$WORK"/state{1,2,3,4}/state.db
 fails "folder as the journal" 1 "cannot open journal $WORK/state1/state.db: *" --libvirt-provider-dir="$WORK/state1"
+fails "folder that cannot be written" 1 "cannot open journal /sys/state.db: * (*): *--libvirt-provider-dir" \
+    --libvirt-provider-dir=/sys
 rmdir "$WORK"/state{2,3,4}/state.db
 head -c 8192 /dev/urandom >"$WORK/state2/state.db"
 cp "$WORK/state2/state.db" "$WORK/state2.copy"
@@ -83,7 +85,7 @@ starts "new state folder" --libvirt-provider-dir="$WORK/state5/state"
 is "nobody else can read it" "$(stat -c %a "$WORK/state5/state/state.db")" 600
 
 say the host
-fails "no host" "[12]" "*/nonexistent/sys*" --host-root=/nonexistent
+fails "no host" 2 "cannot open /nonexistent/sys: No such file or directory (see --host-root: *" --host-root=/nonexistent
 mv "$HOST/sys/devices/system/cpu/online" "$WORK/online"
 fails "host without CPUs" 1 "source cpu: *" --log-level=error
 mv "$WORK/online" "$HOST/sys/devices/system/cpu/online"
@@ -102,6 +104,26 @@ for flag in --no-start --dry-run; do
 done
 provider_stop
 PROVIDER_PID=
+
+say modules
+# Copies, because a clone may be writable for others, and the build folder is not installed.
+install -D -t "$WORK/tree/core" "$BUILD"/core/{libvirt-provider,lpctl}
+install -D -t "$WORK/tree/plugins" "$BUILD"/plugins/*.so
+install -D -t "$WORK/tree/sbin" "$BUILD"/core/{libvirt-provider,lpctl}
+in_tree() { LD_LIBRARY_PATH=$BUILD/core "$WORK/tree/$@"; }
+refused "outside of a build folder they are the installed ones" 2 "*no source 'cpu' in /*/libvirt-provider/sources-*" \
+    in_tree core/libvirt-provider --check-config --config=/dev/null/none
+touch "$WORK/tree/build.ninja"
+refused "in a build folder they are found there" 2 "/dev/null/none: error: *" \
+    in_tree core/libvirt-provider --check-config --config=/dev/null/none
+check "whatever the working folder and the name of the link" sh -c "cd '$WORK' && ln -s tree/core/libvirt-provider link &&
+    : >empty.conf && LD_LIBRARY_PATH='$BUILD/core' ./link --check-config --config=empty.conf"
+check "by lpctl, too" in_tree core/lpctl pci-devices check "$WORK/pci_devices.yaml"
+refused "but not for another folder beside it" 2 "*no source 'cpu' in /*/libvirt-provider/sources-*" \
+    in_tree sbin/libvirt-provider --check-config --config=/dev/null/none
+chmod 777 "$WORK/tree/plugins"
+refused "and not where others can write" 2 "*$WORK/tree/plugins must belong to root *" \
+    in_tree core/libvirt-provider --check-config --config=/dev/null/none
 
 say a second daemon
 begin_provider

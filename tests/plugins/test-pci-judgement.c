@@ -91,6 +91,17 @@ Test(pci_judgement, without_any_group_the_iommu_is_off)
     assert_judgement(NULL, 0, TRUE, "the IOMMU is off: switch on VT-d or AMD-Vi");
 }
 
+Test(pci_judgement, with_the_iommu_off_the_use_by_the_host_is_told_too)
+{
+    LvpFakePci card = GPU_CARD;
+    card.group = 0;
+    lvp_fake_host_replace(fake, &card);
+    lvp_fake_host_add_block(fake, &(LvpFakeBlock){.name = "nvme0n1", .pci = GPU});
+    lvp_fake_host_mount(fake, "nvme0n1", "/srv");
+    assert_judgement(NULL, LVP_CONDITION_HOST, TRUE,
+                     "nvme0n1 is mounted on /srv; the IOMMU is off: switch on VT-d or AMD-Vi");
+}
+
 Test(pci_judgement, kernel_without_iommu_support_is_as_one_with_the_iommu_off)
 {
     LvpFakePci card = GPU_CARD;

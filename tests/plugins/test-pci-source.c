@@ -69,8 +69,10 @@ Test(pci_source, timeout_must_be_a_second_to_an_hour)
             source_fixture_validate((const char *[]){"pci-driver-timeout", WELL[i], NULL});
         g_autofree char *mistake =
             source_fixture_validate((const char *[]){"pci-driver-timeout", WRONG[i], NULL});
+        g_autofree char *expected = g_strdup_printf(
+            "error: pci-driver-timeout must be 1 second to 1 hour, but is %s", WRONG[i]);
         cr_assert_str_empty(none);
-        assert_contains(mistake, "error: pci-driver-timeout must be 1 second to 1 hour");
+        cr_assert_str_eq(mistake, expected);
     }
 }
 
@@ -97,6 +99,26 @@ Test(pci_source, source_does_not_start_with_a_file_that_has_mistakes)
 }
 
 Test(pci_source, destroy_accepts_null) { lvp_source_table.destroy(NULL); }
+
+/* ---- a driver that does not answer ---- */
+
+Test(pci_source, commit_that_times_out_names_the_option_and_where_to_look)
+{
+    g_autoptr(SourceFixture) source = start(file);
+    g_autoptr(LvpHolding) holding = lvp_holding_new("uuid", "pci");
+    g_autoptr(GError) error = NULL;
+    lvp_holding_add_unit(holding, "gpu.nvidia/a30", GPU, "10de:20b7:0000:0000:00:030200", 0);
+    cr_assert(lvp_source_table.setup(source->instance, NULL, &error));
+    GVariant *record = lvp_source_table.prepare(source->instance, holding, NULL, &error);
+    assert_no_error(error);
+    g_autoptr(GVariant) owned = g_variant_take_ref(record);
+    lvp_fake_host_hang_at(fake, 1);
+    cr_assert_not(lvp_source_table.commit(source->instance, owned, NULL, &error));
+    assert_error(error, LVP_ERROR_TIMED_OUT);
+    assert_contains(error->message, "driver_override: the kernel has not answered in 30 s: ");
+    assert_contains(error->message, "journalctl -k");
+    assert_contains(error->message, "--resource-manager-pci-driver-timeout");
+}
 
 /* ---- set-up ---- */
 
