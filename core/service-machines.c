@@ -197,12 +197,12 @@ handle_delete_machine(LvpManager1 *object,
 static gboolean
 run_release(gpointer data, const LvpProgress *progress, GVariant **ret_result, GError **error)
 {
-    (void)progress;
     (void)ret_result;
     const JobData *job = data;
     const char *device;
     gboolean force;
     g_variant_get(job->parameters, "(&sb)", &device, &force);
+    progress->say(progress->data, "putting the device back");
     gboolean ok = lvp_device_release(job->jobs, device, force, error);
     look_again(job);
     return ok;
