@@ -140,7 +140,7 @@ Test(machine_failures, domain_that_libvirt_refuses_gives_all_back)
 {
     LvpCreateSpec spec = make_spec();
     spec.template_xml = "<domain><unknown/></domain>";
-    fail(&spec, NULL, "libvirt cannot define the domain: ");
+    fail(&spec, NULL, "the domain is not valid by libvirt's schema: ");
     assert_works_again();
 }
 
