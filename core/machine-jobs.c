@@ -149,9 +149,11 @@ carry_out_start(const LvpMachineJobs *jobs,
     if (!lvp_step_check_sources(sources, machine, error) ||
         !lvp_hypervisor_get_state(jobs->hypervisor, machine->uuid, &state, error))
         return FALSE;
-    if (state != LVP_DOMAIN_RUNNING && state != LVP_DOMAIN_PAUSED &&
-        !commit_again(sources, machine, error))
-        return FALSE;
+    if (state != LVP_DOMAIN_RUNNING && state != LVP_DOMAIN_PAUSED) {
+        lvp_step_say(progress, "looking at the resources");
+        if (!commit_again(sources, machine, error))
+            return FALSE;
+    }
     if (strcmp(machine->boot_id, jobs->boot_id) != 0 &&
         !lvp_allocator_advance(jobs->allocator, machine, LVP_STEP_COMMITTED, jobs->boot_id, error))
         return FALSE;

@@ -268,6 +268,7 @@ lvp_service_new(const LvpMachineJobs *jobs,
     for (guint i = 0; i < G_N_ELEMENTS(HANDLERS); i++)
         g_signal_connect(self->object, HANDLERS[i].signal, HANDLERS[i].handler, self);
     lvp_service_connect_machines(self);
+    lvp_service_connect_dry_runs(self);
     return self;
 }
 

@@ -136,6 +136,28 @@ assert_start_refused(LvpVerdict verdict, int code)
     cr_assert_eq(world_get_domain(world), LVP_DOMAIN_OFF);
 }
 
+static void
+note_saying(gpointer data, const char *text)
+{
+    g_string_append_printf(data, "<%s> ", text);
+}
+
+Test(machine_operations, who_waits_for_a_start_is_told_what_takes_long_before_it_does)
+{
+    g_autoptr(GError) error = NULL;
+    const LvpProgress progress = {note_saying, world->calls};
+    world_make(world, "gpu");
+    stop(FALSE);
+    world->cards->found_again = LVP_VERDICT_NEEDS_COMMIT;
+    g_string_truncate(world->calls, 0);
+    lvp_machine_start(&world->jobs, "vm1", &progress, &error);
+    assert_no_error(error);
+    cr_assert(g_str_has_prefix(world->calls->str, "<looking at the resources> "), "%s",
+              world->calls->str);
+    assert_contains(world->calls->str, "cards.restore");
+    assert_contains(world->calls->str, "<starting the domain> ");
+}
+
 Test(machine_operations, machine_whose_unit_is_lost_does_not_start)
 {
     assert_start_refused(LVP_VERDICT_LOST, LVP_ERROR_CONFLICT);
