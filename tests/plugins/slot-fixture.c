@@ -72,7 +72,7 @@ slot_free(Slot *self)
 void
 slot_add_other(Slot *self)
 {
-    add(self, SLOT_OTHER, 0x10de, 0x1572, 0x020000, SLOT_OTHER_DRIVER);
+    add(self, SLOT_OTHER, 0x10de, 0x1572, 0x120000, SLOT_OTHER_DRIVER);
 }
 
 void

@@ -16,7 +16,7 @@
 
 #define SLOT_GPU_DRIVER "nvidia"
 #define SLOT_AUDIO_DRIVER "snd_hda_intel"
-#define SLOT_OTHER_DRIVER "i40e"
+#define SLOT_OTHER_DRIVER "dfl-pci"
 
 typedef struct {
     LvpFakeHost *fake;
@@ -31,7 +31,7 @@ typedef struct {
     "vendors:\n  - id: \"0x10de\"\n    name: nvidia\n    devices:\n"                               \
     "      - {id: \"0x20b7\", name: a30, type: gpu" more "}\n"                                     \
     "      - {id: \"0x1aef\", name: hda, type: audio}\n"                                           \
-    "      - {id: \"0x1572\", name: nic, type: nic" more "}\n"
+    "      - {id: \"0x1572\", name: fpga, type: accelerator" more "}\n"
 
 /* ENTRIES: the devices file; NULL: none. vfio-pci is loaded. A source waits a second
  * for one who holds the group. */

@@ -9,6 +9,7 @@
 TestSuite(pci_devices_mistakes, .timeout = 60);
 
 #define WELL "name: a, type: gpu"
+#define WELL_LINES "name: a\n        type: gpu\n"
 
 /* TEXT has one mistake: at PLACE ("FILE:5:14", or "FILE" alone), and its text has PART. */
 static void
@@ -355,4 +356,27 @@ Test(pci_devices_mistakes, entries_of_two_vendors_without_an_id_are_no_rivals)
     g_autofree char *text = g_strconcat("vendors:\n", VENDOR, VENDOR, NULL);
     g_autofree char *mistakes = devices_text_find_mistakes(text);
     cr_assert_null(strstr(mistakes, "matches the same"), "%s", mistakes);
+}
+
+/* ---- what goes with it ---- */
+
+Test(pci_devices_mistakes, words_for_functions_and_group_are_others)
+{
+    static const char *const WRONG[] = {"Single", "\"\"", "\"single \"", "true",
+                                        "1",      "~",    "refused"};
+    for (guint i = 0; i < G_N_ELEMENTS(WRONG); i++) {
+        assert_wrong_value(
+            NVIDIA("      - id: \"0x20b7\"\n        functions: @\n        " WELL_LINES), WRONG[i],
+            "FILE:6:20", "functions must be together or single, but is '");
+        assert_wrong_value(NVIDIA("      - id: \"0x20b7\"\n        group: @\n        " WELL_LINES),
+                           WRONG[i], "FILE:6:16", "group must be refuse or allow, but is '");
+    }
+}
+
+Test(pci_devices_mistakes, functions_and_group_are_no_words)
+{
+    assert_wrong_value(NVIDIA("      - id: \"0x20b7\"\n        functions: @\n        " WELL_LINES),
+                       "[single]", "FILE:6:20", "functions");
+    assert_wrong_value(NVIDIA("      - id: \"0x20b7\"\n        group: @\n        " WELL_LINES),
+                       "{allow: 1}", "FILE:6:16", "group");
 }

@@ -17,6 +17,7 @@
 
 static LvpFakeHost *fake;
 static LvpHost *host;
+static const char *entry_more = ""; /* further keys of the entry */
 
 static const LvpFakePci GPU_CARD = {.address = GPU,
                                     .vendor = 0x10de,
@@ -48,8 +49,9 @@ static void
 assert_judgement(const char *vfio_problem, guint conditions, gboolean unusable, const char *reason)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(LvpPciDevicesFile) file =
-        devices_text_read(NVIDIA(ENTRY("0x20b7", "name: a30, type: gpu")));
+    g_autofree char *text = g_strconcat(NVIDIA("      - {id: \"0x20b7\", name: a30, type: gpu"),
+                                        entry_more, "}\n", NULL);
+    g_autoptr(LvpPciDevicesFile) file = devices_text_read(text);
     g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
     LvpPciDiscovery discovery = {
         .host = host, .file = file, .vfio_problem = vfio_problem, .timeout_ms = TIMEOUT_MS};
@@ -157,6 +159,15 @@ Test(pci_judgement, neighbour_in_another_slot_is_named_with_its_driver_and_what_
                      " (on driver snd_hda_intel) would go with it: say \"group: allow\"");
 }
 
+Test(pci_judgement, neighbour_in_another_slot_goes_with_it_where_the_entry_allows_that)
+{
+    add_neighbour(OTHER_SLOT, 0x040300, "snd_hda_intel", 15);
+    entry_more = ", group: allow";
+    assert_free();
+    add_neighbour("0000:00:1f.0", 0x060100, "lpc_ich", 15);
+    assert_judgement(NULL, 0, TRUE, "its IOMMU group holds bridge 0000:00:1f.0");
+}
+
 Test(pci_judgement, neighbour_in_another_slot_is_in_the_way_without_a_driver_too)
 {
     add_neighbour(OTHER_SLOT, 0x040300, NULL, 15);
@@ -253,12 +264,50 @@ Test(pci_judgement, device_whose_write_is_in_flight_is_blocked)
     assert_free();
 }
 
+Test(pci_judgement, device_whose_neighbour_is_blocked_is_blocked_and_says_so)
+{
+    g_autoptr(GError) error = NULL;
+    add_neighbour(AUDIO, 0x040300, "snd_hda_intel", 15);
+    lvp_fake_host_hang_at(fake, 1);
+    lvp_host_write(host, "bus/pci/devices/" AUDIO "/driver_override", "x", AUDIO, TIMEOUT_MS,
+                   &error);
+    assert_error(error, LVP_ERROR_TIMED_OUT);
+    assert_judgement(NULL, LVP_CONDITION_BLOCKED, FALSE, "its neighbour " AUDIO ": " BLOCKED);
+    lvp_fake_host_finish_hung(fake);
+    assert_free();
+}
+
 /* ---- the host itself ---- */
 
 Test(pci_judgement, device_that_the_host_uses_has_the_condition_host)
 {
     lvp_fake_host_add_net(fake, &(LvpFakeNet){.name = "eth0", .pci = GPU});
     assert_judgement(NULL, LVP_CONDITION_HOST, FALSE, "eth0 is up");
+}
+
+Test(pci_judgement, device_whose_neighbour_the_host_uses_has_the_condition_host)
+{
+    add_neighbour(AUDIO, 0x020000, "e1000e", 15);
+    lvp_fake_host_add_net(fake, &(LvpFakeNet){.name = "eth0", .pci = AUDIO});
+    assert_judgement(NULL, LVP_CONDITION_HOST, FALSE, "its neighbour " AUDIO ": eth0 is up");
+}
+
+Test(pci_judgement, use_of_a_neighbour_counts_only_where_it_would_be_taken_along)
+{
+    add_neighbour(OTHER_SLOT, 0x020000, "e1000e", 15);
+    lvp_fake_host_add_net(fake, &(LvpFakeNet){.name = "eth0", .pci = OTHER_SLOT});
+    assert_judgement(NULL, 0, TRUE, "IOMMU group 15 is wider than its slot: ");
+    entry_more = ", group: allow";
+    assert_judgement(NULL, LVP_CONDITION_HOST, FALSE, "its neighbour " OTHER_SLOT ": eth0 is up");
+}
+
+Test(pci_judgement, use_of_a_device_that_its_group_does_not_list_is_seen)
+{
+    lvp_fake_host_add_net(fake, &(LvpFakeNet){.name = "eth0", .pci = GPU});
+    lvp_fake_host_set_file(fake, "sys/kernel/iommu_groups/15/devices/" GPU, NULL);
+    assert_judgement(NULL, LVP_CONDITION_HOST, FALSE, "eth0 is up");
+    lvp_fake_host_set_file(fake, "sys/kernel/iommu_groups/15/devices", NULL);
+    assert_judgement(NULL, LVP_CONDITION_HOST, TRUE, "eth0 is up");
 }
 
 Test(pci_judgement, use_by_the_host_is_named_before_what_makes_it_unusable)

@@ -232,6 +232,14 @@ lvp_fake_host_set_file(LvpFakeHost *self, const char *path, const char *text)
 }
 
 void
+lvp_fake_host_make_fifo(LvpFakeHost *self, const char *path)
+{
+    g_mutex_lock(&self->mutex);
+    lvp_scratch_make_fifo(self->scratch, path);
+    g_mutex_unlock(&self->mutex);
+}
+
+void
 lvp_fake_host_set_busy(LvpFakeHost *self, const char *block, gboolean busy)
 {
     g_autofree char *node = g_strconcat("dev/", block, NULL);

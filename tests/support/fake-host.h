@@ -98,6 +98,8 @@ void lvp_fake_host_set_node(LvpFakeHost *self, int node, const char *cpus, guint
 
 /* Any other file, such as "proc/swaps"; TEXT NULL removes it. */
 void lvp_fake_host_set_file(LvpFakeHost *self, const char *path, const char *text);
+/* A FIFO in its place: who reads it waits for ever. */
+void lvp_fake_host_make_fifo(LvpFakeHost *self, const char *path);
 
 /* ---- what happens on it besides us ---- */
 
