@@ -31,6 +31,7 @@ lvp_allocator_set_domain_state(LvpAllocator *self, const char *uuid, LvpDomainSt
         lvp_allocator_drop_use(self, uuid);
     if (machine && machine->domain != state) {
         machine->domain = state;
+        lvp_allocator_tell_machine(self, machine);
         g_cond_broadcast(&self->domain_changed);
     }
     g_mutex_unlock(&self->mutex);
@@ -100,6 +101,14 @@ lvp_allocator_apply_uses(LvpAllocator *self)
     }
 }
 
+static void
+tell_all_units(LvpAllocator *self)
+{
+    const GPtrArray *units = lvp_inventory_get_units(self->inventory);
+    for (guint i = 0; i < units->len; i++)
+        lvp_allocator_tell_unit(self, g_ptr_array_index(units, i));
+}
+
 void
 lvp_allocator_begin_look(LvpAllocator *self)
 {
@@ -116,6 +125,7 @@ lvp_allocator_set_domain_uses(LvpAllocator *self, GPtrArray *uses)
     self->uses = uses;
     drop_ended(self);
     lvp_allocator_apply_uses(self);
+    tell_all_units(self);
     g_mutex_unlock(&self->mutex);
     g_ptr_array_unref(old);
 }

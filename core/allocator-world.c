@@ -60,6 +60,7 @@ exchange_inventory(LvpAllocator *self, LvpInventory *inventory)
         lvp_allocator_apply_mark(inventory, mark);
     self->inventory = inventory;
     lvp_allocator_apply_uses(self);
+    lvp_allocator_tell_exchange(self, old);
     return old;
 }
 
@@ -164,6 +165,9 @@ store_mark(LvpAllocator *self, const LvpUnitMark *mark, GError **error)
     g_hash_table_replace(self->marks, lvp_allocator_make_mark_key(mark->source, mark->unit_id),
                          copy);
     lvp_allocator_apply_mark(self->inventory, copy);
+    LvpInventoryUnit *unit = lvp_inventory_find_unit(self->inventory, mark->source, mark->unit_id);
+    if (unit)
+        lvp_allocator_tell_unit(self, unit);
     g_mutex_unlock(&self->mutex);
     return TRUE;
 }

@@ -190,6 +190,7 @@ reserve_in_memory(LvpAllocator *self,
     lvp_selection_take(self->selection, machine);
     machine->busy = TRUE;
     add_machine(self, machine);
+    lvp_allocator_tell_machine(self, machine);
     return machine;
 }
 
@@ -208,6 +209,7 @@ lvp_allocator_reserve(LvpAllocator *self,
     g_mutex_lock(&self->mutex);
     lvp_claim_give(machine, self->inventory);
     drop_machine(self, machine);
+    lvp_allocator_tell_machine(self, machine);
     g_mutex_unlock(&self->mutex);
     lvp_machine_unref(machine);
     return NULL;
@@ -295,6 +297,7 @@ lvp_allocator_begin(LvpAllocator *self,
     machine->keep_nvram = keep_nvram;
     machine->generation++;
     lvp_machine_ref(machine);
+    lvp_allocator_tell_machine(self, machine);
     g_mutex_unlock(&self->mutex);
     if (lvp_journal_save_machine(self->journal, machine, error))
         return machine;
@@ -302,6 +305,7 @@ lvp_allocator_begin(LvpAllocator *self,
     machine->operation = old_operation;
     machine->desired = old_desired;
     machine->busy = FALSE;
+    lvp_allocator_tell_machine(self, machine);
     g_mutex_unlock(&self->mutex);
     lvp_machine_unref(machine);
     return NULL;
@@ -353,6 +357,7 @@ lvp_allocator_advance(
     machine->generation++;
     g_free(machine->boot_id);
     machine->boot_id = g_strdup(boot_id);
+    lvp_allocator_tell_machine(self, machine);
     g_mutex_unlock(&self->mutex);
     if (step == LVP_STEP_PREPARED)
         return lvp_journal_save_records(self->journal, machine, error);
@@ -379,6 +384,7 @@ lvp_allocator_finish(LvpAllocator *self, LvpMachine *machine, GError **error)
         machine->operation = operation;
         machine->created = created;
     }
+    lvp_allocator_tell_machine(self, machine);
     g_mutex_unlock(&self->mutex);
     return ok;
 }
@@ -398,6 +404,7 @@ lvp_allocator_fail(LvpAllocator *self, LvpMachine *machine, const GError *why, g
         g_warning("machine %s: %s", machine->name, error->message);
     g_mutex_lock(&self->mutex);
     machine->busy = FALSE;
+    lvp_allocator_tell_machine(self, machine);
     g_mutex_unlock(&self->mutex);
 }
 
@@ -438,6 +445,7 @@ lvp_allocator_remove(LvpAllocator *self,
     lvp_allocator_drop_use(self, machine->uuid);
     machine->busy = FALSE;
     drop_machine(self, machine);
+    lvp_allocator_tell_machine(self, machine);
     g_cond_broadcast(&self->domain_changed);
     g_mutex_unlock(&self->mutex);
     return TRUE;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "class-table.h"
+#include "events.h"
 #include "inventory.h"
 #include "journal.h"
 #include "planner.h"
@@ -47,6 +48,8 @@ void lvp_domain_use_free(LvpDomainUse *self);
 /* Takes over the machines and marks of JOURNAL, which outlives the allocator. */
 LvpAllocator *lvp_allocator_new(LvpJournal *journal, GError **error);
 void lvp_allocator_free(LvpAllocator *self);
+/* Where changes are told; EVENTS outlives the allocator. Before the first install. */
+void lvp_allocator_set_events(LvpAllocator *self, LvpEvents *events);
 
 /* Puts another world in place: sources (LvpSource), the LvpSnapshot of each in the same order
  * (taken over), and classes (LvpMachineClass; NULL: those that are in place, and VM_LIMIT as it

@@ -2,17 +2,9 @@
 #include "describe.h"
 
 #include "claim.h"
+#include "unit-status.h"
 
 #include <string.h>
-
-static const struct {
-    LvpCondition condition;
-    const char *name;
-} CONDITIONS[] = {
-    {LVP_CONDITION_LOST, "lost"},         {LVP_CONDITION_BLOCKED, "blocked"},
-    {LVP_CONDITION_FOREIGN, "foreign"},   {LVP_CONDITION_HOST, "host"},
-    {LVP_CONDITION_CORDONED, "cordoned"},
-};
 
 static void
 add_text(GVariantBuilder *row, const char *key, const char *text)
@@ -84,25 +76,13 @@ lvp_describe_sources(const LvpWorld *world)
 
 /* ---- devices ---- */
 
-static const char *
-get_state(const LvpInventoryUnit *unit)
-{
-    if (unit->holder)
-        return lvp_machine_get_unit_state(unit->holder);
-    if (unit->quarantine)
-        return "quarantined";
-    if (unit->found->unusable)
-        return "unusable";
-    return lvp_unit_find_rival(unit) ? "reserved" : "free";
-}
-
 static GVariant *
 describe_conditions(guint conditions)
 {
     GVariantBuilder names = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("as"));
-    for (guint i = 0; i < G_N_ELEMENTS(CONDITIONS); i++)
-        if (conditions & CONDITIONS[i].condition)
-            g_variant_builder_add(&names, "s", CONDITIONS[i].name);
+    const char *name;
+    for (guint i = 0; (name = lvp_condition_get_name(conditions, i)) != NULL; i++)
+        g_variant_builder_add(&names, "s", name);
     return g_variant_builder_end(&names);
 }
 
@@ -125,28 +105,15 @@ add_found(GVariantBuilder *row, const char *source, const LvpUnit *found, guint 
     g_variant_builder_add(row, "{sv}", "attributes", g_variant_builder_end(&attributes));
 }
 
-/* What is the matter with the unit itself, or else with it as a part of its machine. */
-static char *
-dup_device_reason(const LvpInventoryUnit *unit)
-{
-    const LvpMachine *machine = unit->holder;
-    char *reason = lvp_planner_dup_unit_reason(unit);
-    if (reason || !machine)
-        return reason;
-    return g_strdup(g_hash_table_lookup(machine->notes, unit->found->id));
-}
-
 static GVariant *
 describe_device(const LvpInventoryUnit *unit)
 {
     const LvpMachine *machine = unit->holder;
-    guint conditions = unit->conditions | unit->found->conditions;
-    if (unit->cordoned)
-        conditions |= LVP_CONDITION_CORDONED;
-    g_autofree char *reason = dup_device_reason(unit);
+    guint conditions = lvp_unit_get_conditions(unit);
+    g_autofree char *reason = lvp_unit_dup_reason(unit);
     GVariantBuilder row = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
     add_found(&row, lvp_resource_get_source(unit->resource), unit->found, conditions);
-    add_text(&row, "state", get_state(unit));
+    add_text(&row, "state", lvp_unit_get_state(unit));
     add_text(&row, "machine", machine ? machine->name : NULL);
     add_text(&row, "reason", reason);
     return end_row(&row);
@@ -190,10 +157,10 @@ find_device(const LvpWorld *world, const char *id)
 static void
 append_conditions(GString *text, const LvpInventoryUnit *unit)
 {
-    guint conditions = unit->conditions | unit->found->conditions;
-    for (guint i = 0; i < G_N_ELEMENTS(CONDITIONS); i++)
-        if (conditions & CONDITIONS[i].condition)
-            g_string_append_printf(text, ", with condition %s", CONDITIONS[i].name);
+    guint conditions = lvp_unit_get_conditions(unit);
+    const char *name;
+    for (guint i = 0; (name = lvp_condition_get_name(conditions, i)) != NULL; i++)
+        g_string_append_printf(text, ", with condition %s", name);
     g_string_append(text, ".\n");
 }
 
@@ -204,11 +171,11 @@ lvp_explain_device(const LvpWorld *world, const char *id)
     if (!unit)
         return NULL;
     g_autofree char *why = lvp_planner_explain_unit(unit);
-    g_autofree char *reason = dup_device_reason(unit);
+    g_autofree char *reason = lvp_unit_dup_reason(unit);
     g_autoptr(GString) text = g_string_new(NULL);
     g_string_append_printf(text, "%s is of resource %s, from source %s; its state is %s", id,
                            lvp_resource_get_name(unit->resource),
-                           lvp_resource_get_source(unit->resource), get_state(unit));
+                           lvp_resource_get_source(unit->resource), lvp_unit_get_state(unit));
     append_conditions(text, unit);
     if (why)
         g_string_append_printf(text, "It is not offered: it %s.\n", why);

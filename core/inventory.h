@@ -24,7 +24,9 @@ typedef struct {
     char *quarantine;       /* the reason; NULL if not */
     guint conditions;       /* of the core's, on top of found->conditions */
     char *condition_reason; /* NULL where there is none */
-    GPtrArray *sets;        /* LvpExclusionSet, inventory.c's own; NULL if none */
+    const char *told_state; /* the last that was told of it, literal; NULL: nothing yet */
+    guint told_conditions;
+    GPtrArray *sets; /* LvpExclusionSet, inventory.c's own; NULL if none */
 } LvpInventoryUnit;
 
 LvpInventory *lvp_inventory_new(void);

@@ -9,6 +9,7 @@
 
 #define SCHEMA_VERSION 1
 #define REMOVALS_BETWEEN_CLEANUPS 64
+#define MAX_EVENTS 10000
 #define APPLICATION_ID 0x6c767031 /* "lvp1" */
 
 /* MEMORY: a savepoint's journal is no file in /var/tmp. */
@@ -33,7 +34,10 @@ static const char SCHEMA[] =
     "CREATE TABLE record(machine TEXT, source TEXT, bytes BLOB NOT NULL,"
     " PRIMARY KEY(machine, source)) WITHOUT ROWID;"
     "CREATE TABLE unit_mark(source TEXT, id TEXT, cordoned INTEGER NOT NULL, quarantine TEXT,"
-    " resource TEXT, identity TEXT, record BLOB, PRIMARY KEY(source, id)) WITHOUT ROWID;";
+    " resource TEXT, identity TEXT, record BLOB, PRIMARY KEY(source, id)) WITHOUT ROWID;"
+    "CREATE TABLE event(id INTEGER PRIMARY KEY, time_us INTEGER NOT NULL, kind TEXT NOT NULL,"
+    " subject TEXT NOT NULL, from_state TEXT NOT NULL, to_state TEXT NOT NULL,"
+    " reason TEXT NOT NULL);";
 
 typedef enum {
     SQL_BEGIN,
@@ -54,6 +58,8 @@ typedef enum {
     SQL_DELETE_RECORDS,
     SQL_PUT_MARK,
     SQL_DELETE_MARK,
+    SQL_INSERT_EVENT,
+    SQL_DELETE_EVENTS,
     SQL_COUNT,
 } Sql;
 
@@ -82,6 +88,9 @@ static const char *const SQL_TEXTS[SQL_COUNT] = {
     [SQL_PUT_MARK] = "INSERT OR REPLACE INTO unit_mark(source, id, cordoned, quarantine, resource,"
                      " identity, record) VALUES(?1,?2,?3,?4,?5,?6,?7)",
     [SQL_DELETE_MARK] = "DELETE FROM unit_mark WHERE source=?1 AND id=?2",
+    [SQL_INSERT_EVENT] = "INSERT OR REPLACE INTO event(id, time_us, kind, subject, from_state,"
+                         " to_state, reason) VALUES(?1,?2,?3,?4,?5,?6,?7)",
+    [SQL_DELETE_EVENTS] = "DELETE FROM event WHERE id<=?1",
 };
 
 struct LvpJournalDb {
@@ -370,6 +379,28 @@ lvp_journal_db_remove(LvpJournalDb *self,
     return TRUE;
 }
 
+gboolean
+lvp_journal_db_add_events(LvpJournalDb *self, const GPtrArray *events, GError **error)
+{
+    gint64 last_id = 0;
+    for (guint i = 0; i < events->len; i++) {
+        const LvpEvent *event = g_ptr_array_index(events, i);
+        sqlite3_stmt *statement = self->statements[SQL_INSERT_EVENT];
+        sqlite3_bind_int64(statement, 1, event->id);
+        sqlite3_bind_int64(statement, 2, event->time_us);
+        bind_text(statement, 3, event->kind);
+        bind_text(statement, 4, event->subject);
+        bind_text(statement, 5, event->from);
+        bind_text(statement, 6, event->to);
+        bind_text(statement, 7, event->reason);
+        if (!step(self, SQL_INSERT_EVENT, error))
+            return FALSE;
+        last_id = event->id;
+    }
+    sqlite3_bind_int64(self->statements[SQL_DELETE_EVENTS], 1, last_id - MAX_EVENTS);
+    return step(self, SQL_DELETE_EVENTS, error);
+}
+
 /* ---- transactions ---- */
 
 gboolean
@@ -516,4 +547,10 @@ GPtrArray *
 lvp_journal_db_load_marks(LvpJournalDb *self, GError **error)
 {
     return lvp_journal_rows_load_marks(self->handle, self->path, error);
+}
+
+GPtrArray *
+lvp_journal_db_load_events(LvpJournalDb *self, gint64 after, guint max, GError **error)
+{
+    return lvp_journal_rows_load_events(self->handle, self->path, after, max, error);
 }

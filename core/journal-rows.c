@@ -360,3 +360,42 @@ lvp_journal_rows_load_marks(sqlite3 *handle, const char *path, GError **error)
     }
     return end_read(self, row, ok, result, error) ? g_steal_pointer(&marks) : NULL;
 }
+
+static LvpEvent *
+read_event(sqlite3_stmt *statement)
+{
+    Row row = {statement, FALSE};
+    g_autoptr(LvpEvent) event =
+        lvp_event_new(get_text(&row, 2), get_text(&row, 3), get_text(&row, 4), get_text(&row, 5),
+                      get_text(&row, 6));
+    event->id = get_number(&row, 0, 1, G_MAXINT64);
+    event->time_us = get_number(&row, 1, 0, G_MAXINT64);
+    return row.damaged ? NULL : g_steal_pointer(&event);
+}
+
+GPtrArray *
+lvp_journal_rows_load_events(
+    sqlite3 *handle, const char *path, gint64 after, guint max, GError **error)
+{
+    const Reader reader = {handle, path}, *self = &reader;
+    sqlite3_stmt *row = prepare_read(
+        self,
+        "SELECT * FROM (SELECT id, time_us, kind, subject, from_state, to_state, reason FROM event"
+        " WHERE id>?1 ORDER BY id DESC LIMIT ?2) ORDER BY id",
+        error);
+    if (!row)
+        return NULL;
+    sqlite3_bind_int64(row, 1, after);
+    sqlite3_bind_int64(row, 2, max);
+    g_autoptr(GPtrArray) events = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_event_free);
+    gboolean ok = TRUE;
+    int result = SQLITE_DONE;
+    while (ok && (result = sqlite3_step(row)) == SQLITE_ROW) {
+        LvpEvent *event = read_event(row);
+        if (event)
+            g_ptr_array_add(events, event);
+        else
+            ok = set_damaged(self, "an event", column_text(row, 0), error);
+    }
+    return end_read(self, row, ok, result, error) ? g_steal_pointer(&events) : NULL;
+}

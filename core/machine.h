@@ -57,6 +57,7 @@ typedef struct {
     /* Seen, not journalled: */
     gboolean busy; /* a job runs on it */
     LvpDomainState domain;
+    const char *told_state; /* the last that was told of it, literal; NULL: nothing yet */
     gint64 orphaned_at_us; /* by the clock of the jobs: its domain was first missed; 0: it is not */
     GHashTable *notes;     /* id of a unit -> why it is not as it should be */
 } LvpMachine;
