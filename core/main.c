@@ -32,6 +32,7 @@ typedef struct {
     LvpConfig *config;
     LvpHost *host;
     LvpJournal *journal;
+    LvpEvents *events;
     LvpAllocator *allocator;
     LvpHypervisor *hypervisor;
     LvpMachineJobs jobs;
@@ -287,8 +288,12 @@ start(Daemon *self, GError **error)
     self->journal = lvp_journal_open(lvp_config_get_string(config, "libvirt-provider-dir"), error);
     if (!self->journal)
         return FALSE;
-    self->allocator = lvp_allocator_new(self->journal, error);
-    if (!self->allocator || !install_world(self, config, error))
+    self->events = lvp_events_new(self->journal, error);
+    self->allocator = self->events ? lvp_allocator_new(self->journal, error) : NULL;
+    if (!self->allocator)
+        return FALSE;
+    lvp_allocator_set_events(self->allocator, self->events);
+    if (!install_world(self, config, error))
         return FALSE;
     LvpHypervisorCalls calls = {handle_connection, handle_domain, self};
     self->observer = g_thread_pool_new(observe, self, 1, FALSE, NULL);
@@ -300,7 +305,7 @@ start(Daemon *self, GError **error)
     };
     self->queue = lvp_job_queue_new();
     LvpServiceCalls service_calls = {rescan, reload, self};
-    self->service = lvp_service_new(&self->jobs, self->queue,
+    self->service = lvp_service_new(&self->jobs, self->queue, self->events,
                                     lvp_config_get_string(config, "host-root"), &service_calls);
     self->server = lvp_control_server_new(self->service,
                                           lvp_config_get_string(config, "control-socket"), error);
@@ -330,6 +335,7 @@ stop(Daemon *self)
     lvp_hypervisor_free(self->hypervisor);
     if (self->observer)
         g_thread_pool_free(self->observer, FALSE, TRUE);
+    lvp_events_free(self->events);
     lvp_allocator_free(self->allocator);
     lvp_journal_close(self->journal);
     lvp_host_free(self->host);

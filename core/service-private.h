@@ -9,6 +9,7 @@
 struct LvpService {
     const LvpMachineJobs *jobs;
     LvpJobQueue *queue;
+    LvpEvents *events;
     char *host_root;
     LvpServiceCalls calls;
     LvpManager1 *object;

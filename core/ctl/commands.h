@@ -47,6 +47,7 @@ gboolean lvp_ctl_start_machines(LvpCtl *ctl, GError **error);
 gboolean lvp_ctl_stop_machines(LvpCtl *ctl, GError **error);
 gboolean lvp_ctl_delete_machines(LvpCtl *ctl, GError **error);
 gboolean lvp_ctl_show_status(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_monitor(LvpCtl *ctl, GError **error);
 gboolean lvp_ctl_reload_daemon(LvpCtl *ctl, GError **error);
 gboolean lvp_ctl_check_pci_devices(LvpCtl *ctl, GError **error);
 gboolean lvp_ctl_generate_pci_devices(LvpCtl *ctl, GError **error);

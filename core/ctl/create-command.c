@@ -82,6 +82,7 @@ make_spec(const LvpCtl *ctl, GError **error)
     g_variant_builder_add(&spec, "{sv}", "name", g_variant_new_string(ctl->arguments[0]));
     g_variant_builder_add(&spec, "{sv}", "class", g_variant_new_string(options->class_name));
     g_variant_builder_add(&spec, "{sv}", "start", g_variant_new_boolean(!options->no_start));
+    g_variant_builder_add(&spec, "{sv}", "autostart", g_variant_new_boolean(options->autostart));
     g_variant_builder_add(&spec, "{sv}", "labels", g_steal_pointer(&labels));
     g_variant_builder_add(&spec, "{sv}", "annotations", g_steal_pointer(&annotations));
     if (template)

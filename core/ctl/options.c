@@ -62,6 +62,10 @@ lvp_ctl_options_list(LvpCtlOptions *options)
                "KEY=VALUE"),
         OPTION(LVP_CTL_CREATE, "no-start", 0, NONE, no_start, "define it, but do not start it",
                NULL),
+        OPTION(LVP_CTL_CREATE, "autostart", 0, NONE, autostart,
+               "start it after a reboot of the host, if it is to run", NULL),
+        OPTION(LVP_CTL_LAST, "last", 0, STRING, last, "begin with the last events, up to 10000",
+               "NUMBER"),
         OPTION(LVP_CTL_DRY_RUN, "dry-run", 0, NONE, dry_run, "say what would be done", NULL),
         OPTION(LVP_CTL_WAIT, "wait", 0, STRING, wait, "longest time to wait, from 1 to 86400",
                "SECONDS"),
@@ -180,6 +184,7 @@ lvp_ctl_options_clear(LvpCtlOptions *self)
     g_free(self->template_file);
     g_free(self->uuid);
     g_free(self->wait);
+    g_free(self->last);
     g_free(self->host_root);
     g_free(self->source_dir);
     g_strfreev(self->labels);

@@ -19,6 +19,8 @@ typedef struct {
     gboolean force;
     gboolean keep_nvram;
     gboolean no_start;
+    gboolean autostart;
+    char *last;
     gboolean dry_run;
     char *wait;
     char *class_name;
@@ -39,8 +41,9 @@ typedef enum {
     LVP_CTL_WAIT = 1 << 4,
     LVP_CTL_DRY_RUN = 1 << 5,
     LVP_CTL_HOST = 1 << 6,
-    LVP_CTL_DAEMON = 1 << 7,  /* asks the daemon: knows --socket */
-    LVP_CTL_OUTPUT = 1 << 8,  /* prints data: knows --output */
+    LVP_CTL_DAEMON = 1 << 7, /* asks the daemon: knows --socket */
+    LVP_CTL_OUTPUT = 1 << 8, /* prints data: knows --output */
+    LVP_CTL_LAST = 1 << 10,
     LVP_CTL_COLUMNS = 1 << 9, /* prints rows: and --columns, and the formats of rows */
 } LvpCtlOptionSet;
 

@@ -75,11 +75,11 @@ make_rows(const LvpRowKind *kind, GVariant *rows)
 }
 
 static void
-print_json(JsonNode *root)
+print_json(JsonNode *root, gboolean pretty)
 {
     g_autoptr(JsonGenerator) generator = json_generator_new();
     json_generator_set_root(generator, root);
-    json_generator_set_pretty(generator, TRUE);
+    json_generator_set_pretty(generator, pretty);
     g_autofree char *text = json_generator_to_data(generator, NULL);
     puts(text);
 }
@@ -119,7 +119,7 @@ lvp_output_rows(const LvpOutput *self, const LvpRowKind *kind, GVariant *rows, G
     json_node_set_object(root, object);
     switch (self->format) {
     case LVP_FORMAT_JSON:
-        print_json(root);
+        print_json(root, TRUE);
         return TRUE;
     case LVP_FORMAT_YAML:
         lvp_yaml_print(root);
@@ -154,9 +154,21 @@ lvp_output_values(const LvpOutput *self, GVariant *values)
 {
     g_autoptr(JsonNode) node = json_gvariant_serialize(values);
     if (self->format == LVP_FORMAT_JSON)
-        print_json(node);
+        print_json(node, TRUE);
     else if (self->format == LVP_FORMAT_YAML)
         lvp_yaml_print(node);
     else
         lvp_table_print_lines(json_node_get_object(node));
+}
+
+void
+lvp_output_line(const LvpOutput *self, GVariant *values)
+{
+    g_autoptr(JsonNode) node = json_gvariant_serialize(values);
+    if (self->format == LVP_FORMAT_JSON) {
+        print_json(node, FALSE);
+        return;
+    }
+    puts("---");
+    lvp_yaml_print(node);
 }

@@ -48,5 +48,7 @@ lvp_output_rows(const LvpOutput *self, const LvpRowKind *kind, GVariant *rows, G
 /* Prints one row: in a table's place, a line "key: value" each. */
 gboolean
 lvp_output_row(const LvpOutput *self, const LvpRowKind *kind, GVariant *row, GError **error);
+/* Prints an a{sv} as one line of JSON, or as one YAML document of several. */
+void lvp_output_line(const LvpOutput *self, GVariant *values);
 /* Prints an a{sv} without a kind. */
 void lvp_output_values(const LvpOutput *self, GVariant *values);

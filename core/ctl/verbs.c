@@ -44,6 +44,8 @@ const LvpCtlVerb LVP_CTL_VERBS[] = {
      lvp_ctl_delete_machines},
     {"status", NULL, "", NONE, ASK | LVP_CTL_OUTPUT, "the daemon, and its connection to libvirt",
      lvp_ctl_show_status},
+    {"monitor", NULL, "", NONE, ASK | LVP_CTL_OUTPUT | LVP_CTL_LAST,
+     "show changes of machines and devices as they come, until interrupted", lvp_ctl_monitor},
     {"reload", NULL, "", NONE, ASK, "let the daemon read its files again, all or nothing",
      lvp_ctl_reload_daemon},
     {"pci-devices", "check", "FILE", ONE, LVP_CTL_HOST,

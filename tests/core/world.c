@@ -33,8 +33,11 @@ open_state(World *self)
     g_autofree char *folder = lvp_scratch_get_path(self->scratch, STATE);
     self->journal = lvp_journal_open(folder, &error);
     assert_no_error(error);
+    self->events = lvp_events_new(self->journal, &error);
+    assert_no_error(error);
     self->allocator = lvp_allocator_new(self->journal, &error);
     assert_no_error(error);
+    lvp_allocator_set_events(self->allocator, self->events);
     self->jobs = (LvpMachineJobs){
         .allocator = self->allocator,
         .hypervisor = self->hypervisor,
@@ -48,6 +51,7 @@ open_state(World *self)
 static void
 close_state(World *self)
 {
+    g_clear_pointer(&self->events, lvp_events_free);
     g_clear_pointer(&self->allocator, lvp_allocator_free);
     g_clear_pointer(&self->journal, lvp_journal_close);
 }
@@ -360,4 +364,21 @@ void
 world_heal_writes(World *self)
 {
     world_execute(self, "DROP TRIGGER made_to_fail");
+}
+
+char *
+world_list_events(World *self)
+{
+    g_autoptr(GError) error = NULL;
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    g_autoptr(GPtrArray) events = lvp_events_list(self->events, 0, 1000, &error);
+    assert_no_error(error);
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (guint i = 0; i < events->len; i++) {
+        const LvpEvent *event = g_ptr_array_index(events, i);
+        g_string_append_printf(text, "%s %s %s>%s\n", event->kind, event->subject, event->from,
+                               event->to);
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
 }

@@ -14,6 +14,7 @@
 typedef struct {
     LvpScratch *scratch;
     LvpJournal *journal;
+    LvpEvents *events;
     LvpAllocator *allocator;
     LvpHypervisor *hypervisor; /* NULL before world_connect() */
     LvpMachineJobs jobs;
@@ -79,6 +80,10 @@ LvpDomainState world_get_domain(World *self);
 void world_define_foreign(World *self, const char *name, const char *uuid);
 /* No machine, row, mark, held card or domain WORLD_UUID is left, and nothing is taken. */
 void world_assert_nothing_left(World *self);
+
+/* The events that are kept, "device 0000:3b:00.0 free>reserved", a line each, without times and
+ * reasons; g_free(). */
+char *world_list_events(World *self);
 
 /* ---- the journal's file, by a connection of its own ---- */
 
