@@ -16,6 +16,7 @@ struct LvpAllocator {
     GPtrArray *machines;       /* LvpMachine, in the order of names */
     GHashTable *machine_index; /* name and uuid -> LvpMachine */
     GHashTable *marks;         /* source:id -> LvpUnitMark */
+    char *rebuild;             /* why the journal has to be made again; NULL: it is all there */
     LvpEvents *events;         /* NULL: nobody is told */
     gboolean installed;        /* there was an inventory: what comes now is new */
     GPtrArray *uses;           /* LvpDomainUse */
@@ -23,6 +24,12 @@ struct LvpAllocator {
     LvpSelection *selection;   /* scratch */
     gint64 vm_limit;
 };
+
+/* Under the lock. */
+void lvp_allocator_add_machine(LvpAllocator *self, LvpMachine *machine);
+void lvp_allocator_drop_machine(LvpAllocator *self, LvpMachine *machine);
+/* Under the lock: a copy of MARK replaces the unit's old one. */
+void lvp_allocator_put_mark(LvpAllocator *self, const LvpUnitMark *mark);
 
 /* The key of self->marks; g_free(). */
 char *lvp_allocator_make_mark_key(const char *source, const char *unit_id);

@@ -154,13 +154,9 @@ dup_mark(LvpAllocator *self, const LvpInventoryUnit *unit)
     return mark ? lvp_unit_mark_copy(mark) : lvp_unit_mark_new(source, unit->found->id);
 }
 
-/* Makes MARK durable and puts it in place. */
-static gboolean
-store_mark(LvpAllocator *self, const LvpUnitMark *mark, GError **error)
+void
+lvp_allocator_put_mark(LvpAllocator *self, const LvpUnitMark *mark)
 {
-    if (!lvp_journal_set_mark(self->journal, mark, error))
-        return FALSE;
-    g_mutex_lock(&self->mutex);
     LvpUnitMark *copy = lvp_unit_mark_copy(mark);
     g_hash_table_replace(self->marks, lvp_allocator_make_mark_key(mark->source, mark->unit_id),
                          copy);
@@ -168,6 +164,16 @@ store_mark(LvpAllocator *self, const LvpUnitMark *mark, GError **error)
     LvpInventoryUnit *unit = lvp_inventory_find_unit(self->inventory, mark->source, mark->unit_id);
     if (unit)
         lvp_allocator_tell_unit(self, unit);
+}
+
+/* Makes MARK durable and puts it in place. */
+static gboolean
+store_mark(LvpAllocator *self, const LvpUnitMark *mark, GError **error)
+{
+    if (!lvp_journal_set_mark(self->journal, mark, error))
+        return FALSE;
+    g_mutex_lock(&self->mutex);
+    lvp_allocator_put_mark(self, mark);
     g_mutex_unlock(&self->mutex);
     return TRUE;
 }

@@ -14,8 +14,8 @@ compare_machines(gconstpointer a, gconstpointer b)
     return strcmp((*(LvpMachine *const *)a)->name, (*(LvpMachine *const *)b)->name);
 }
 
-static void
-add_machine(LvpAllocator *self, LvpMachine *machine)
+void
+lvp_allocator_add_machine(LvpAllocator *self, LvpMachine *machine)
 {
     g_ptr_array_add(self->machines, lvp_machine_ref(machine));
     g_ptr_array_sort(self->machines, compare_machines);
@@ -23,8 +23,8 @@ add_machine(LvpAllocator *self, LvpMachine *machine)
     g_hash_table_insert(self->machine_index, machine->uuid, machine);
 }
 
-static void
-drop_machine(LvpAllocator *self, LvpMachine *machine)
+void
+lvp_allocator_drop_machine(LvpAllocator *self, LvpMachine *machine)
 {
     g_hash_table_remove(self->machine_index, machine->name);
     g_hash_table_remove(self->machine_index, machine->uuid);
@@ -45,6 +45,7 @@ lvp_allocator_new(LvpJournal *journal, GError **error)
     g_mutex_init(&self->mutex);
     g_cond_init(&self->domain_changed);
     self->journal = journal;
+    self->rebuild = lvp_journal_read_rebuild(journal);
     self->sources = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_source_unref);
     self->inventory = lvp_inventory_new();
     lvp_inventory_seal(self->inventory);
@@ -58,7 +59,7 @@ lvp_allocator_new(LvpJournal *journal, GError **error)
     self->uses = g_ptr_array_new();
     self->ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (guint i = 0; i < machines->len; i++)
-        add_machine(self, g_ptr_array_index(machines, i));
+        lvp_allocator_add_machine(self, g_ptr_array_index(machines, i));
     g_ptr_array_set_free_func(marks, NULL);
     for (guint i = 0; i < marks->len; i++) {
         LvpUnitMark *mark = g_ptr_array_index(marks, i);
@@ -80,6 +81,7 @@ lvp_allocator_free(LvpAllocator *self)
     lvp_selection_free(self->selection);
     g_ptr_array_unref(self->uses);
     g_hash_table_unref(self->ended);
+    g_free(self->rebuild);
     lvp_inventory_free(self->inventory);
     g_ptr_array_unref(self->sources);
     g_cond_clear(&self->domain_changed);
@@ -89,6 +91,20 @@ lvp_allocator_free(LvpAllocator *self)
 }
 
 /* ---- reserve ---- */
+
+/* Under the lock. */
+static gboolean
+check_complete(const LvpAllocator *self, GError **error)
+{
+    if (!self->rebuild)
+        return TRUE;
+    g_set_error(
+        error, LVP_ERROR, LVP_ERROR_BUSY,
+        "the journal was damaged, and machines are still to be taken up from their domains: "
+        "try again when libvirt is reachable (%s)",
+        self->rebuild);
+    return FALSE;
+}
 
 static gboolean
 is_same_create(const LvpMachine *machine, const LvpCreateSpec *spec)
@@ -173,6 +189,8 @@ reserve_in_memory(LvpAllocator *self,
                   gboolean *ret_existing,
                   GError **error)
 {
+    if (!check_complete(self, error))
+        return NULL;
     GError *taken = NULL;
     LvpMachine *same = find_taken(self, spec, &taken);
     if (taken) {
@@ -189,7 +207,7 @@ reserve_in_memory(LvpAllocator *self,
     LvpMachine *machine = make_machine(self, spec, entry);
     lvp_selection_take(self->selection, machine);
     machine->busy = TRUE;
-    add_machine(self, machine);
+    lvp_allocator_add_machine(self, machine);
     lvp_allocator_tell_machine(self, machine);
     return machine;
 }
@@ -208,7 +226,7 @@ lvp_allocator_reserve(LvpAllocator *self,
         return machine;
     g_mutex_lock(&self->mutex);
     lvp_claim_give(machine, self->inventory);
-    drop_machine(self, machine);
+    lvp_allocator_drop_machine(self, machine);
     lvp_allocator_tell_machine(self, machine);
     g_mutex_unlock(&self->mutex);
     lvp_machine_unref(machine);
@@ -239,6 +257,8 @@ lvp_allocator_plan(LvpAllocator *self, const LvpCreateSpec *spec, GError **error
 static LvpMachine *
 find_idle(LvpAllocator *self, const char *name_or_uuid, LvpOperation operation, GError **error)
 {
+    if (!check_complete(self, error))
+        return NULL;
     LvpMachine *machine = g_hash_table_lookup(self->machine_index, name_or_uuid);
     if (!machine) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_NOT_FOUND, "no machine '%s'", name_or_uuid);
@@ -434,17 +454,12 @@ lvp_allocator_remove(LvpAllocator *self,
     if (!lvp_journal_remove(self->journal, machine, marks, error))
         return FALSE;
     g_mutex_lock(&self->mutex);
-    for (guint i = 0; marks && i < marks->len; i++) {
-        const LvpUnitMark *mark = g_ptr_array_index(marks, i);
-        LvpUnitMark *copy = lvp_unit_mark_copy(mark);
-        g_hash_table_replace(self->marks, lvp_allocator_make_mark_key(mark->source, mark->unit_id),
-                             copy);
-        lvp_allocator_apply_mark(self->inventory, copy);
-    }
+    for (guint i = 0; marks && i < marks->len; i++)
+        lvp_allocator_put_mark(self, g_ptr_array_index(marks, i));
     lvp_claim_give(machine, self->inventory);
     lvp_allocator_drop_use(self, machine->uuid);
     machine->busy = FALSE;
-    drop_machine(self, machine);
+    lvp_allocator_drop_machine(self, machine);
     lvp_allocator_tell_machine(self, machine);
     g_cond_broadcast(&self->domain_changed);
     g_mutex_unlock(&self->mutex);

@@ -144,6 +144,17 @@ gboolean lvp_allocator_wait_domain(LvpAllocator *self,
                                    LvpDomainState state,
                                    guint timeout_ms);
 
+/* ---- after a damaged journal ---- */
+
+/* Whether machines are still to be taken up from their domains: until then nothing is given or
+ * taken, and all operations say LVP_ERROR_BUSY. */
+gboolean lvp_allocator_needs_rebuild(LvpAllocator *self);
+/* Takes up a machine that exists, durably. LVP_ERROR_CONFLICT, _EXISTS where it is here already or
+ * something that it holds is another's. */
+gboolean lvp_allocator_adopt(LvpAllocator *self, LvpMachine *machine, GError **error);
+/* All are taken up; MARKS (LvpUnitMark) say which units are quarantined. */
+gboolean lvp_allocator_end_rebuild(LvpAllocator *self, const GPtrArray *marks, GError **error);
+
 /* ---- marks ---- */
 
 /* LVP_ERROR_NOT_FOUND where no source has such a unit. */

@@ -244,15 +244,33 @@ find_metadata(xmlNode *root)
     return NULL;
 }
 
-char *
-lvp_domain_xml_find_claim(const char *domain_text)
+static char *
+find_attribute(const char *domain_text, const char *name)
 {
     g_autoptr(xmlDoc) document = parse(domain_text, (Limits){.none = TRUE}, NULL);
     xmlNode *ours = document ? find_metadata(xmlDocGetRootElement(document)) : NULL;
-    xmlChar *claim = ours ? xmlGetNoNsProp(ours, to_xml("claim")) : NULL;
-    char *copy = claim ? g_strdup((const char *)claim) : NULL;
-    xmlFree(claim);
+    xmlChar *value = ours ? xmlGetNoNsProp(ours, to_xml(name)) : NULL;
+    char *copy = value ? g_strdup((const char *)value) : NULL;
+    xmlFree(value);
     return copy;
+}
+
+char *
+lvp_domain_xml_find_claim(const char *domain_text)
+{
+    return find_attribute(domain_text, "claim");
+}
+
+char *
+lvp_domain_xml_find_class(const char *domain_text)
+{
+    return find_attribute(domain_text, "class");
+}
+
+char *
+lvp_domain_xml_find_state(const char *domain_text)
+{
+    return find_attribute(domain_text, "state");
 }
 
 /* ---- building ---- */
@@ -456,6 +474,8 @@ set_identity(xmlNode *root, const LvpDomainIdentity *identity)
     xmlSetNs(ours, xmlNewNs(ours, to_xml(LVP_METADATA_URI), to_xml(METADATA_PREFIX)));
     xmlSetProp(ours, to_xml("claim"), to_xml(identity->uuid));
     xmlSetProp(ours, to_xml("class"), to_xml(identity->class_name));
+    if (identity->state)
+        xmlSetProp(ours, to_xml("state"), to_xml(identity->state));
 }
 
 char *

@@ -12,7 +12,8 @@ typedef struct {
     const char *name;
     const char *uuid;
     const char *class_name;
-    const char *type; /* "kvm" or "qemu": for a template that leaves it open */
+    const char *type;  /* "kvm" or "qemu": for a template that leaves it open */
+    const char *state; /* what the metadata keeps of the claim, see machine-state.h; may be NULL */
 } LvpDomainIdentity;
 
 /* Whether TEXT can serve as a template: XML below 1 MiB, a <domain>, no DTD and no entities, at
@@ -33,3 +34,6 @@ char *lvp_domain_xml_build(const char *template_text,
 
 /* The uuid of the claim in a domain's metadata, or NULL if it is not ours; g_free(). */
 char *lvp_domain_xml_find_claim(const char *domain_text);
+/* The class and the state there, or NULL; g_free(). */
+char *lvp_domain_xml_find_class(const char *domain_text);
+char *lvp_domain_xml_find_state(const char *domain_text);

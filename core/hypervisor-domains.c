@@ -80,6 +80,13 @@ get_existing(LvpHypervisor *self, const char *uuid, virDomainPtr *ret_domain, GE
     return FALSE;
 }
 
+gboolean
+lvp_hypervisor_check_reachable(LvpHypervisor *self, GError **error)
+{
+    g_autoptr(virConnect) connection = lvp_hypervisor_acquire(self, error);
+    return connection != NULL;
+}
+
 char *
 lvp_hypervisor_dup_domain_type(LvpHypervisor *self, GError **error)
 {

@@ -34,6 +34,8 @@ void lvp_hypervisor_free(LvpHypervisor *self);
 const char *lvp_hypervisor_get_uri(const LvpHypervisor *self);
 /* Why there is no connection; NULL if there is one; g_free(). */
 char *lvp_hypervisor_dup_problem(LvpHypervisor *self);
+/* LVP_ERROR_NOT_REACHABLE. */
+gboolean lvp_hypervisor_check_reachable(LvpHypervisor *self, GError **error);
 /* "kvm" where the host has it, else "qemu" (or what the driver calls its own); g_free(). */
 char *lvp_hypervisor_dup_domain_type(LvpHypervisor *self, GError **error);
 

@@ -35,6 +35,7 @@ static const char SCHEMA[] =
     " PRIMARY KEY(machine, source)) WITHOUT ROWID;"
     "CREATE TABLE unit_mark(source TEXT, id TEXT, cordoned INTEGER NOT NULL, quarantine TEXT,"
     " resource TEXT, identity TEXT, record BLOB, PRIMARY KEY(source, id)) WITHOUT ROWID;"
+    "CREATE TABLE rebuild(reason TEXT NOT NULL);"
     "CREATE TABLE event(id INTEGER PRIMARY KEY, time_us INTEGER NOT NULL, kind TEXT NOT NULL,"
     " subject TEXT NOT NULL, from_state TEXT NOT NULL, to_state TEXT NOT NULL,"
     " reason TEXT NOT NULL);";
@@ -122,10 +123,13 @@ static void
 set_db_error(LvpJournalDb *self, GError **error, const char *what)
 {
     g_autofree char *explanation = explain_error(self);
-    g_set_error(
-        error, LVP_ERROR,
-        sqlite3_errcode(self->handle) == SQLITE_CONSTRAINT ? LVP_ERROR_CONFLICT : LVP_ERROR_HOST,
-        "cannot %s journal %s: %s%s", what, self->path, sqlite3_errmsg(self->handle), explanation);
+    int code = sqlite3_errcode(self->handle);
+    g_set_error(error, LVP_ERROR,
+                code == SQLITE_CONSTRAINT                         ? LVP_ERROR_CONFLICT
+                : code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? LVP_ERROR_DAMAGED
+                                                                  : LVP_ERROR_HOST,
+                "cannot %s journal %s: %s%s", what, self->path, sqlite3_errmsg(self->handle),
+                explanation);
 }
 
 static void
@@ -187,6 +191,30 @@ amounts_to_text(const LvpMachine *machine)
     }
     g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_builder_end(&builder));
     return g_variant_print(value, FALSE);
+}
+
+/* The first value that SQL gives; NULL without error where it gives none. g_free(). */
+static char *
+read_text(LvpJournalDb *self, const char *sql, GError **error)
+{
+    sqlite3_stmt *statement = NULL;
+    char *text = NULL;
+    int result = sqlite3_prepare_v2(self->handle, sql, -1, &statement, NULL);
+    if (result == SQLITE_OK && (result = sqlite3_step(statement)) == SQLITE_ROW)
+        text = g_strdup((const char *)sqlite3_column_text(statement, 0));
+    if (result != SQLITE_ROW && result != SQLITE_DONE)
+        set_db_error(self, error, "read");
+    sqlite3_finalize(statement);
+    return text;
+}
+
+static gboolean
+execute(LvpJournalDb *self, const char *sql, GError **error)
+{
+    if (sqlite3_exec(self->handle, sql, NULL, NULL, NULL) == SQLITE_OK)
+        return TRUE;
+    set_db_error(self, error, "open");
+    return FALSE;
 }
 
 /* ---- writes ---- */
@@ -401,6 +429,40 @@ lvp_journal_db_add_events(LvpJournalDb *self, const GPtrArray *events, GError **
     return step(self, SQL_DELETE_EVENTS, error);
 }
 
+/* ---- after damage ---- */
+
+/* One row says that the journal has to be made again, and why. */
+gboolean
+lvp_journal_db_set_rebuild(LvpJournalDb *self, const char *reason, GError **error)
+{
+    if (!reason)
+        return execute(self, "DELETE FROM rebuild", error);
+    char *sql = sqlite3_mprintf("INSERT INTO rebuild(reason) VALUES(%Q)", reason);
+    gboolean ok = execute(self, sql, error);
+    sqlite3_free(sql);
+    return ok;
+}
+
+gboolean
+lvp_journal_db_check(LvpJournalDb *self, GError **error)
+{
+    g_autofree char *answer = read_text(self, "PRAGMA quick_check(1)", error);
+    if (answer && strcmp(answer, "ok") == 0)
+        return TRUE;
+    if (answer)
+        g_strdelimit(answer, "\n", ' ');
+    if (answer)
+        g_set_error(error, LVP_ERROR, LVP_ERROR_DAMAGED, "journal %s is damaged: %s", self->path,
+                    answer);
+    return FALSE;
+}
+
+char *
+lvp_journal_db_read_rebuild(LvpJournalDb *self)
+{
+    return read_text(self, "SELECT reason FROM rebuild LIMIT 1", NULL);
+}
+
 /* ---- transactions ---- */
 
 gboolean
@@ -449,15 +511,6 @@ lvp_journal_db_end_part(LvpJournalDb *self, gboolean keep, GError **error)
 }
 
 /* ---- open and close ---- */
-
-static gboolean
-execute(LvpJournalDb *self, const char *sql, GError **error)
-{
-    if (sqlite3_exec(self->handle, sql, NULL, NULL, NULL) == SQLITE_OK)
-        return TRUE;
-    set_db_error(self, error, "open");
-    return FALSE;
-}
 
 static gint64
 read_pragma(LvpJournalDb *self, const char *sql)

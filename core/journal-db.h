@@ -10,6 +10,13 @@ typedef struct LvpJournalDb LvpJournalDb;
 LvpJournalDb *lvp_journal_db_open(const char *path, GError **error);
 void lvp_journal_db_close(LvpJournalDb *self);
 
+/* Looks at the whole file; LVP_ERROR_DAMAGED. */
+gboolean lvp_journal_db_check(LvpJournalDb *self, GError **error);
+/* Notes that the journal has to be made again, or with REASON NULL that it is. */
+gboolean lvp_journal_db_set_rebuild(LvpJournalDb *self, const char *reason, GError **error);
+/* NULL where it is all there; g_free(). */
+char *lvp_journal_db_read_rebuild(LvpJournalDb *self);
+
 /* A transaction; a commit that fails has rolled back. */
 gboolean lvp_journal_db_begin(LvpJournalDb *self, GError **error);
 gboolean lvp_journal_db_commit(LvpJournalDb *self, GError **error);

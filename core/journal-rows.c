@@ -19,8 +19,11 @@ typedef struct {
 static void
 set_read_error(const Reader *self, GError **error)
 {
-    g_set_error(error, LVP_ERROR, LVP_ERROR_HOST, "cannot read journal %s: %s", self->path,
-                sqlite3_errmsg(self->handle));
+    int code = sqlite3_errcode(self->handle);
+    g_set_error(error, LVP_ERROR,
+                code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? LVP_ERROR_DAMAGED
+                                                                : LVP_ERROR_HOST,
+                "cannot read journal %s: %s", self->path, sqlite3_errmsg(self->handle));
 }
 
 static sqlite3_stmt *
@@ -36,8 +39,8 @@ static gboolean
 set_damaged(const Reader *self, const char *what, const char *of, GError **error)
 {
     g_autofree char *name = g_utf8_make_valid(of ? of : "?", -1);
-    g_set_error(error, LVP_ERROR, LVP_ERROR_HOST, "journal %s is damaged: %s of %s cannot be read",
-                self->path, what, name);
+    g_set_error(error, LVP_ERROR, LVP_ERROR_DAMAGED,
+                "journal %s is damaged: %s of %s cannot be read", self->path, what, name);
     return FALSE;
 }
 

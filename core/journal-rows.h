@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From rows of the journal back to machines and marks; trusts no value in them. PATH names the
- * journal in errors: LVP_ERROR_HOST. */
+ * journal in errors: LVP_ERROR_HOST, LVP_ERROR_DAMAGED where a value cannot be. */
 #pragma once
 
 #include "journal.h"

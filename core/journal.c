@@ -2,7 +2,7 @@
 /* One caller writes at a time. Who finds nobody writing takes all that is queued into one
  * transaction; the others wait, and so share its sync. There is no thread of its own: for a single
  * caller its two switches would cost a tenth of the write. */
-#include "journal-db.h"
+#include "journal-repair.h"
 
 #include <errno.h>
 #include <libvirt-provider/error.h>
@@ -216,6 +216,36 @@ lvp_journal_set_mark(LvpJournal *self, const LvpUnitMark *mark, GError **error)
 }
 
 static gboolean
+run_end_rebuild(LvpJournalDb *db, const Task *task, GError **error)
+{
+    for (guint i = 0; i < task->marks->len; i++)
+        if (!lvp_journal_db_set_mark(db, g_ptr_array_index(task->marks, i), error))
+            return FALSE;
+    return lvp_journal_db_set_rebuild(db, NULL, error);
+}
+
+gboolean
+lvp_journal_end_rebuild(LvpJournal *self, const GPtrArray *marks, GError **error)
+{
+    Task task = {.run = run_end_rebuild, .marks = marks};
+    return submit(self, &task, error);
+}
+
+static gboolean
+run_adopt(LvpJournalDb *db, const Task *task, GError **error)
+{
+    return lvp_journal_db_reserve(db, task->machine_to_add, error) &&
+           lvp_journal_db_save_records(db, task->machine_to_add, error);
+}
+
+gboolean
+lvp_journal_adopt(LvpJournal *self, LvpMachine *machine, GError **error)
+{
+    Task task = {.run = run_adopt, .machine_to_add = machine};
+    return submit(self, &task, error);
+}
+
+static gboolean
 run_add_events(LvpJournalDb *db, const Task *task, GError **error)
 {
     return lvp_journal_db_add_events(db, task->events, error);
@@ -261,7 +291,7 @@ lvp_journal_open(const char *folder, GError **error)
         return NULL;
     }
     g_autofree char *path = g_build_filename(folder, "state.db", NULL);
-    LvpJournalDb *db = lvp_journal_db_open(path, error);
+    LvpJournalDb *db = lvp_journal_repair_open(path, error);
     if (!db)
         return NULL;
     LvpJournal *self = g_new0(LvpJournal, 1);
@@ -281,6 +311,12 @@ GPtrArray *
 lvp_journal_load_marks(LvpJournal *self, GError **error)
 {
     return lvp_journal_db_load_marks(self->db, error);
+}
+
+char *
+lvp_journal_read_rebuild(LvpJournal *self)
+{
+    return lvp_journal_db_read_rebuild(self->db);
 }
 
 void

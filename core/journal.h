@@ -26,8 +26,9 @@ LvpUnitMark *lvp_unit_mark_new(const char *source, const char *unit_id);
 LvpUnitMark *lvp_unit_mark_copy(const LvpUnitMark *self);
 void lvp_unit_mark_free(LvpUnitMark *self);
 
-/* Opens or makes FOLDER/state.db. LVP_ERROR_HOST: not writable or damaged; LVP_ERROR_NOT_SUPPORTED:
- * of a later version. */
+/* Opens or makes FOLDER/state.db. A damaged one is set aside, and the new one is to be made again:
+ * see lvp_journal_read_rebuild(). LVP_ERROR_HOST: not writable; LVP_ERROR_NOT_SUPPORTED: of a later
+ * version. */
 LvpJournal *lvp_journal_open(const char *folder, GError **error);
 /* After the last write has returned. Accepts NULL. */
 void lvp_journal_close(LvpJournal *self);
@@ -50,6 +51,13 @@ gboolean lvp_journal_remove(LvpJournal *self,
                             const LvpMachine *machine,
                             const GPtrArray *marks,
                             GError **error);
+/* Why the journal has to be made again, from what else is known; NULL where it is all there. For
+ * the start. g_free(). */
+char *lvp_journal_read_rebuild(LvpJournal *self);
+/* Adds a machine that exists, with its records. */
+gboolean lvp_journal_adopt(LvpJournal *self, LvpMachine *machine, GError **error);
+/* It is made again; MARKS (LvpUnitMark) are set in the same transaction. */
+gboolean lvp_journal_end_rebuild(LvpJournal *self, const GPtrArray *marks, GError **error);
 /* Sets a mark, or removes it if it says nothing. */
 gboolean lvp_journal_set_mark(LvpJournal *self, const LvpUnitMark *mark, GError **error);
 

@@ -3,6 +3,7 @@
 
 #include "domain-schema.h"
 #include "domain-xml.h"
+#include "machine-state.h"
 
 #include <libvirt-provider/error.h>
 
@@ -144,6 +145,13 @@ lvp_step_build_domain(const LvpMachineJobs *jobs,
                       const LvpMachine *machine,
                       GError **error)
 {
+    if (machine->template_xml[0] == '\0') {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT,
+                    "the template of machine %s was lost with a damaged journal: its domain cannot "
+                    "be defined again",
+                    machine->name);
+        return NULL;
+    }
     g_autofree char *type = lvp_hypervisor_dup_domain_type(jobs->hypervisor, error);
     if (!type)
         return NULL;
@@ -157,7 +165,8 @@ lvp_step_build_domain(const LvpMachineJobs *jobs,
         if (!source || !lvp_source_contribute_xml(source, holding, part, error))
             return NULL;
     }
-    LvpDomainIdentity identity = {machine->name, machine->uuid, machine->class_name, type};
+    g_autofree char *state = lvp_machine_state_to_text(machine);
+    LvpDomainIdentity identity = {machine->name, machine->uuid, machine->class_name, type, state};
     return lvp_domain_xml_build(machine->template_xml, &identity, parts, error);
 }
 

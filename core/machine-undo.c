@@ -115,8 +115,8 @@ gboolean
 lvp_device_release(const LvpMachineJobs *jobs, const char *unit_id, gboolean force, GError **error)
 {
     g_autoptr(LvpUnitMark) mark = lvp_allocator_dup_quarantine(jobs->allocator, unit_id, error);
-    if (!mark)
-        return FALSE;
+    if (!mark || !lvp_hypervisor_check_reachable(jobs->hypervisor, error))
+        return FALSE; /* a domain may have it: nothing is given back on a guess */
     g_autoptr(GPtrArray) sources = lvp_allocator_dup_sources(jobs->allocator);
     g_autoptr(LvpOutcome) outcome = NULL;
     for (guint i = 0; i < sources->len && mark->record; i++) {

@@ -4,6 +4,7 @@
 #include "reconcile.h"
 
 #include "domain-xml.h"
+#include "rebuild.h"
 #include "verdict.h"
 
 #include <libvirt-provider/error.h>
@@ -54,6 +55,11 @@ look_at_domains(Pass *self)
     g_autoptr(GPtrArray) domains = lvp_hypervisor_list(self->jobs->hypervisor, &error);
     if (!domains) {
         g_debug("%s", error->message);
+        return FALSE;
+    }
+    if (lvp_allocator_needs_rebuild(self->jobs->allocator) &&
+        !lvp_rebuild(self->jobs, domains, &error)) {
+        g_warning("the journal cannot be made again yet: %s", error->message);
         return FALSE;
     }
     GPtrArray *uses = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_domain_use_free);

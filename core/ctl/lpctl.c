@@ -39,6 +39,7 @@ get_exit_code(const GError *error)
     case LVP_ERROR_NOT_FOUND:
         return 10;
     case LVP_ERROR_INTERNAL:
+    case LVP_ERROR_DAMAGED:
     case LVP_ERROR_HOST:
     case LVP_ERROR_SOURCE:
     case LVP_ERROR_HYPERVISOR:

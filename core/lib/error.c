@@ -20,6 +20,7 @@ static const GDBusErrorEntry ENTRIES[] = {
     {LVP_ERROR_HYPERVISOR, "org.libvirtprovider.Error.Hypervisor"},
     {LVP_ERROR_NOT_REACHABLE, "org.libvirtprovider.Error.NotReachable"},
     {LVP_ERROR_DAEMON, "org.libvirtprovider.Error.Daemon"},
+    {LVP_ERROR_DAMAGED, "org.libvirtprovider.Error.Damaged"},
 };
 
 GQuark

@@ -128,6 +128,12 @@ lvp_unit_add_condition(LvpUnit *self, LvpCondition condition, const char *reason
     self->conditions |= (guint)condition;
 }
 
+void
+lvp_unit_set_taken(LvpUnit *self)
+{
+    self->taken = TRUE;
+}
+
 /* ---- units that are held ---- */
 
 GVariant *
@@ -185,6 +191,7 @@ lvp_snapshot_copy_unit(LvpSnapshot *self, const LvpUnit *unit, const char *resou
     lvp_unit_add_found(copy, found);
     copy->conditions = unit->conditions;
     copy->unusable = unit->unusable;
+    copy->taken = unit->taken;
     if (unit->reason)
         add_reason(copy, unit->reason);
     return copy;

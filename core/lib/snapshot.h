@@ -23,6 +23,7 @@ struct LvpUnit {
     int node;
     guint conditions; /* LvpCondition */
     gboolean unusable;
+    gboolean taken;
     const char *reason; /* of unusable or the first condition; NULL if neither */
     GArray *sets;       /* char *; NULL if none */
     GArray *attributes; /* LvpAttribute; NULL if none */

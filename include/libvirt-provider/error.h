@@ -27,6 +27,7 @@ typedef enum {
     LVP_ERROR_HYPERVISOR,      /* libvirt refused */
     LVP_ERROR_NOT_REACHABLE,   /* libvirt does not answer */
     LVP_ERROR_DAEMON,          /* the daemon does not answer (lpctl only) */
+    LVP_ERROR_DAMAGED,         /* a file of ours is not as it was written */
 } LvpError;
 
 /* Registers the D-Bus names on first use. Thread-safe. */

@@ -49,6 +49,9 @@ void lvp_unit_set_attribute(LvpUnit *self, const char *key, const char *value);
 /* It is named by the configuration, but cannot be given away: REASON says why and what to do. The
  * first REASON stays; it stands beside that of the first condition. */
 void lvp_unit_set_unusable(LvpUnit *self, const char *reason);
+/* It stands as one that a machine has: bound to vfio-pci, say. That may be as it always was; but if
+ * the core should lose its memory, it is a reason to let a person look. */
+void lvp_unit_set_taken(LvpUnit *self);
 /* The first REASON stays; it stands beside why the unit is unusable. */
 void lvp_unit_add_condition(LvpUnit *self, LvpCondition condition, const char *reason);
 

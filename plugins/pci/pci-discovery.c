@@ -185,6 +185,8 @@ add_function(
         g_snprintf(set, sizeof set, "iommu:%s", function->group);
         lvp_unit_add_exclusion_set(unit, set);
     }
+    if (strcmp(function->driver, "vfio-pci") == 0)
+        lvp_unit_set_taken(unit);
     return judge(run, function, offer, unit, error);
 }
 

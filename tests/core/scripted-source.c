@@ -69,6 +69,8 @@ discover(gpointer data,
             lvp_snapshot_add_unit(snapshot, unit->resource, unit->id, unit->identity, unit->node);
         if (unit->set)
             lvp_unit_add_exclusion_set(found, unit->set);
+        if (scripted_source_has_taken(self, unit->id))
+            lvp_unit_set_taken(found);
     }
     return TRUE;
 }

@@ -176,16 +176,93 @@ Test(journal, database_of_another_application_is_refused)
     assert_error(error, LVP_ERROR_NOT_SUPPORTED);
 }
 
-Test(journal, file_that_is_no_database_is_refused_and_left_alone)
+/* ---- files that are damaged ---- */
+
+/* The content of the one file that was set aside; g_free(). */
+static char *
+read_aside(void)
+{
+    g_autoptr(GDir) entries = g_dir_open(folder, 0, NULL);
+    char *text = NULL;
+    const char *name;
+    while ((name = g_dir_read_name(entries)) != NULL) {
+        if (!g_str_has_prefix(name, "state.db.damaged-") || g_str_has_suffix(name, "-wal"))
+            continue;
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        cr_assert_null(text, "a second file aside");
+        cr_assert(g_file_get_contents(path, &text, NULL, NULL));
+    }
+    return text;
+}
+
+/* The journal can be opened, is empty, and says that it is to be made again. */
+static void
+assert_set_aside(const char *why)
+{
+    g_clear_pointer(&journal, lvp_journal_close);
+    open_journal();
+    g_autofree char *reason = lvp_journal_read_rebuild(journal);
+    g_autoptr(GPtrArray) machines = lvp_journal_load_machines(journal, NULL);
+    assert_contains(reason, why);
+    assert_contains(reason, "state.db.damaged-");
+    cr_assert_eq(machines->len, 0);
+    g_clear_pointer(&journal, lvp_journal_close);
+    open_journal();
+    g_autofree char *again = lvp_journal_read_rebuild(journal);
+    cr_assert_str_eq(again, reason, "it is said until it is done");
+}
+
+Test(journal, file_that_is_no_database_is_set_aside_as_it_is)
 {
     g_clear_pointer(&journal, lvp_journal_close);
     g_autofree char *text = g_strnfill(8192, 'x');
     lvp_scratch_write(scratch, "state/state.db", text);
-    g_autoptr(GError) error = fail_to_open();
-    assert_error(error, LVP_ERROR_HOST);
-    assert_contains(error->message, "state/state.db");
-    g_autofree char *after = lvp_scratch_read(scratch, "state/state.db");
+    assert_set_aside("not a database");
+    g_autofree char *after = read_aside();
     cr_assert_str_eq(after, text);
+}
+
+Test(journal, log_of_a_damaged_file_goes_with_it)
+{
+    g_clear_pointer(&journal, lvp_journal_close);
+    g_autofree char *text = g_strnfill(8192, 'x');
+    lvp_scratch_write(scratch, "state/state.db", text);
+    lvp_scratch_write(scratch, "state/state.db-wal", "of the damaged one");
+    assert_set_aside("not a database");
+    g_autofree char *log = journal_file_query(folder, "SELECT count(*) FROM rebuild");
+    cr_assert_str_eq(log, "1", "nothing of the old log was played into the new file");
+}
+
+Test(journal, exchange_that_broke_off_is_finished)
+{
+    g_autoptr(GError) error = NULL;
+    g_clear_pointer(&journal, lvp_journal_close);
+    g_autofree char *text = g_strnfill(8192, 'x');
+    lvp_scratch_write(scratch, "state/state.db", text);
+    assert_set_aside("not a database");
+    g_clear_pointer(&journal, lvp_journal_close);
+    g_autofree char *path = g_build_filename(folder, "state.db", NULL);
+    g_autofree char *fresh = g_build_filename(folder, "state.db.new", NULL);
+    cr_assert_eq(g_rename(path, fresh), 0);
+    lvp_scratch_write(scratch, "state/state.db-wal", "of the damaged one");
+    open_journal();
+    g_autofree char *reason = lvp_journal_read_rebuild(journal);
+    assert_contains(reason, "not a database");
+    cr_assert_not(g_file_test(fresh, G_FILE_TEST_EXISTS));
+}
+
+Test(journal, rebuild_is_over_when_it_is_said)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) no_marks = g_ptr_array_new();
+    g_clear_pointer(&journal, lvp_journal_close);
+    lvp_scratch_write(scratch, "state/state.db", "no database, and not a short one either, is it");
+    assert_set_aside("not a database");
+    lvp_journal_end_rebuild(journal, no_marks, &error);
+    assert_no_error(error);
+    g_clear_pointer(&journal, lvp_journal_close);
+    open_journal();
+    cr_assert_null(lvp_journal_read_rebuild(journal));
 }
 
 Test(journal, folder_in_place_of_the_file_is_refused)
@@ -216,7 +293,7 @@ assert_unreadable(const char *part)
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) machines = lvp_journal_load_machines(journal, &error);
     cr_assert_null(machines);
-    assert_error(error, LVP_ERROR_HOST);
+    assert_error(error, LVP_ERROR_DAMAGED);
     assert_contains(error->message, "state/state.db");
     assert_contains(error->message, part);
 }
@@ -291,8 +368,8 @@ Test(journal, values_that_are_not_of_their_column_are_damage)
         gsize length;
         g_clear_pointer(&journal, lvp_journal_close); /* all is in the one file then */
         cr_assert(g_file_get_contents(path, &text, &length, NULL));
-        execute(sql);
         open_journal();
+        execute(sql);
         assert_unreadable("is damaged");
         g_clear_pointer(&journal, lvp_journal_close);
         cr_assert(g_file_set_contents(path, text, (gssize)length, NULL));
@@ -368,8 +445,7 @@ assert_page_matters(const char *table)
     reserve(machine);
     g_clear_pointer(&journal, lvp_journal_close);
     destroy_page(table);
-    open_journal();
-    assert_unreadable("malformed");
+    assert_set_aside("damaged");
 }
 
 Test(journal, damaged_page_of_machines_is_an_error) { assert_page_matters("machine"); }
@@ -380,12 +456,9 @@ Test(journal, damaged_page_of_records_is_an_error) { assert_page_matters("record
 
 Test(journal, damaged_page_of_marks_is_an_error)
 {
-    g_autoptr(GError) error = NULL;
     g_clear_pointer(&journal, lvp_journal_close);
     destroy_page("unit_mark");
-    open_journal();
-    cr_assert_null(lvp_journal_load_marks(journal, &error));
-    assert_error(error, LVP_ERROR_HOST);
+    assert_set_aside("damaged");
 }
 
 Test(journal, damaged_record_of_a_mark_is_an_error)
@@ -398,7 +471,7 @@ Test(journal, damaged_record_of_a_mark_is_an_error)
     assert_no_error(error);
     execute("UPDATE unit_mark SET record=x'ffffffff'");
     cr_assert_null(lvp_journal_load_marks(journal, &error));
-    assert_error(error, LVP_ERROR_HOST);
+    assert_error(error, LVP_ERROR_DAMAGED);
 }
 
 /* ---- a full disk ---- */

@@ -132,6 +132,15 @@ world_restart(World *self)
 }
 
 void
+world_damage(World *self)
+{
+    close_state(self);
+    lvp_scratch_write(self->scratch, STATE "/state.db", "this is no database");
+    open_state(self);
+    world_install(self);
+}
+
+void
 world_reboot(World *self)
 {
     self->boot_id = NEXT_BOOT_ID;

@@ -42,6 +42,8 @@ void world_set_classes(World *self, const char *yaml);
 void world_install(World *self);
 /* Another process on the same journal: what was not written there is gone. The domains stay. */
 void world_restart(World *self);
+/* Another process that finds the journal damaged. */
+void world_damage(World *self);
 /* The same after a reboot: another boot id, the cards are on their host drivers, and the domain
  * WORLD_UUID, if there is one, is off. */
 void world_reboot(World *self);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A journal that was damaged is made again from the domains. */
+#include "assert-error.h"
+#include "machine-state.h"
+#include "reconcile.h"
+#include "world.h"
+
+#include <string.h>
+
+static World *world;
+
+static void
+set_up(void)
+{
+    world = world_new();
+    world_connect(world);
+}
+
+static void
+tear_down(void)
+{
+    world_free(world);
+}
+
+TestSuite(rebuild, .init = set_up, .fini = tear_down);
+
+static void
+make_labelled(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) labels =
+        g_variant_ref_sink(g_variant_new_parsed("{'a': 'b \\n <\\u0001>'}"));
+    LvpCreateSpec spec = world_make_spec(world, "vm1", "gpu");
+    spec.uuid = WORLD_UUID;
+    spec.autostart = TRUE;
+    spec.labels = labels;
+    g_autoptr(LvpMachine) machine = lvp_machine_create(&world->jobs, &spec, NULL, &error);
+    assert_no_error(error);
+}
+
+static void
+reconcile(void)
+{
+    lvp_reconcile_all(&world->jobs);
+}
+
+Test(rebuild, claim_goes_into_a_text_and_comes_back)
+{
+    make_labelled();
+    const LvpMachine *machine = world_find(world, "vm1");
+    g_autofree char *text = lvp_machine_state_to_text(machine);
+    g_autoptr(LvpMachine) back = lvp_machine_state_parse(text, machine->uuid, "vm1", "gpu");
+    g_autofree char *again = lvp_machine_state_to_text(back);
+    cr_assert_str_eq(again, text);
+    cr_assert(back->created);
+    cr_assert(back->autostart);
+    cr_assert(g_variant_equal(back->labels, machine->labels));
+    cr_assert(g_variant_equal(lvp_machine_find_holding(back, "cards")->record,
+                              lvp_machine_find_holding(machine, "cards")->record));
+}
+
+Test(rebuild, text_that_is_none_of_ours_is_refused)
+{
+    static const char *const TEXTS[] = {
+        "",
+        "hello",
+        "(uint32 2, false, @a(sx) [], @a{ss} {}, @a{ss} {}, @a(sa(six)a(sssimv)mv) [])",
+        "(uint32 1, false, [('cpu', int64 -1)], @a{ss} {}, @a{ss} {}, @a(sa(six)a(sssimv)mv) [])",
+        "(uint32 1, false, @a(sx) [], @a{ss} {}, @a{ss} {}, [('s', [('cpu', 0, int64 -5)], "
+        "@a(sssimv) [], @mv nothing)])",
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(TEXTS); i++)
+        cr_assert_null(lvp_machine_state_parse(TEXTS[i], WORLD_UUID, "vm1", "gpu"), "%s", TEXTS[i]);
+    cr_assert_null(lvp_machine_state_parse(
+        "(uint32 1, false, @a(sx) [], @a{ss} {}, @a{ss} {}, @a(sa(six)a(sssimv)mv) [])", "no uuid",
+        "vm1", "gpu"));
+}
+
+Test(rebuild, machine_comes_back_from_its_domain)
+{
+    g_autoptr(GError) error = NULL;
+    make_labelled();
+    g_autofree char *before = lvp_machine_state_to_text(world_find(world, "vm1"));
+    world_damage(world);
+    cr_assert_null(world_find(world, "vm1"));
+    reconcile();
+    LvpMachine *machine = world_find(world, "vm1");
+    cr_assert_not_null(machine);
+    g_autofree char *after = lvp_machine_state_to_text(machine);
+    g_autofree char *held = world_explain(world, CARD_1);
+    cr_assert_str_eq(after, before);
+    cr_assert_str_eq(held, "is held by vm1");
+    world_restart(world);
+    reconcile();
+    cr_assert_str_eq(lvp_machine_get_state(world_find(world, "vm1")), "running");
+    lvp_machine_delete(&world->jobs, "vm1", FALSE, NULL, &error);
+    assert_no_error(error);
+    world_assert_nothing_left(world);
+}
+
+Test(rebuild, nothing_is_given_before_machines_are_back)
+{
+    g_autofree char *message = NULL;
+    make_labelled();
+    world_damage(world);
+    LvpCreateSpec spec = world_make_spec(world, "vm2", "gpu");
+    cr_assert_eq(world_refuse(world, &spec, &message), LVP_ERROR_BUSY);
+    assert_contains(message, "the journal was damaged");
+    reconcile();
+    world_hold(world, "vm2", "gpu");
+}
+
+Test(rebuild, device_that_looks_taken_and_that_nobody_explains_is_quarantined)
+{
+    make_labelled();
+    g_hash_table_add(world->cards->taken, g_strdup(CARD_2));
+    world_damage(world);
+    reconcile();
+    g_autofree char *first = world_explain(world, CARD_1);
+    g_autofree char *second = world_explain(world, CARD_2);
+    cr_assert_str_eq(first, "is held by vm1");
+    assert_contains(second, "is quarantined: it looks taken");
+    world_restart(world);
+    g_autofree char *after = world_explain(world, CARD_2);
+    cr_assert_str_eq(after, second);
+}
+
+Test(rebuild, machine_without_its_template_says_so_when_its_domain_is_to_be_defined)
+{
+    g_autoptr(GError) error = NULL;
+    make_labelled();
+    world_damage(world);
+    reconcile();
+    lvp_hypervisor_destroy(world->hypervisor, WORLD_UUID, NULL);
+    lvp_hypervisor_undefine(world->hypervisor, WORLD_UUID, FALSE, NULL);
+    cr_assert_not(lvp_machine_start(&world->jobs, "vm1", NULL, &error));
+    assert_error(error, LVP_ERROR_CONFLICT);
+    assert_contains(error->message, "template of machine vm1 was lost");
+}
