@@ -28,8 +28,8 @@ gboolean lvp_pci_is_address(const char *text, gsize length);
 /* "bus/pci/devices/ADDRESS/ATTRIBUTE" into PATH, which is returned. */
 const char *lvp_pci_path(char path[LVP_PCI_PATH_SIZE], const char *address, const char *attribute);
 
-/* A hexadecimal attribute; FALSE where it is missing or none. TEXT is its text as it stands there.
- */
+/* A hexadecimal attribute of the function: 16 bits, "class" 24, "revision" 8. FALSE where it is
+ * missing or not as the kernel writes it. TEXT is its text as it stands there. */
 gboolean lvp_pci_read_hex(LvpHost *host,
                           const char *address,
                           const char *attribute,
