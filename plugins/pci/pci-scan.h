@@ -10,10 +10,11 @@
 #define LVP_PCI_DEVICES "bus/pci/devices"
 #define LVP_PCI_DRIVERS "bus/pci/drivers"
 
-/* Room for an address with an eight-digit domain, and for a path of one of its attributes. */
+/* Room for an address with an eight-digit domain, for a path of one of its attributes, and for any
+ * name in sysfs (NAME_MAX): a driver whose name did not fit would count as none. */
 #define LVP_PCI_ADDRESS_SIZE 20
 #define LVP_PCI_PATH_SIZE 128
-#define LVP_PCI_NAME_SIZE 64
+#define LVP_PCI_NAME_SIZE 256
 
 typedef struct {
     guint domain, bus, slot, function;

@@ -202,6 +202,15 @@ Test(pci_scan, driver_and_group_are_the_last_part_of_their_links)
     cr_assert_str_eq(group, "15");
 }
 
+Test(pci_scan, driver_of_the_longest_name_is_not_taken_for_none)
+{
+    char driver[LVP_PCI_NAME_SIZE];
+    g_autofree char *name = g_strnfill(255, 'd');
+    lvp_fake_host_set_driver(fake, GPU, name);
+    lvp_pci_read_driver(host, GPU, driver);
+    cr_assert_str_eq(driver, name);
+}
+
 Test(pci_scan, driver_and_group_are_empty_where_there_is_none)
 {
     char driver[LVP_PCI_NAME_SIZE] = "x", group[LVP_PCI_NAME_SIZE] = "x";
