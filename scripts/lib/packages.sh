@@ -12,9 +12,9 @@ dnf_build=(
     glib2-devel libyaml-devel json-glib-devel libxml2-devel pciutils-devel sqlite-devel libvirt-devel systemd-devel
 )
 
-# To run the unit tests and the checks of the sources.
+# To run the unit tests, the fuzzers (libFuzzer comes with the runtime of clang) and the checks of the sources.
 apt_test=(clang libclang-rt-dev clang-format clang-tidy libcriterion-dev python3-yaml jq)
-dnf_test=(clang compiler-rt clang-tools-extra libcriterion-devel libasan libubsan python3-pyyaml jq)
+dnf_test=(clang compiler-rt libstdc++-devel clang-tools-extra libcriterion-devel libasan libubsan python3-pyyaml jq)
 
 # To run the VM, and what is used in it.
 apt_vm=(
