@@ -18,10 +18,13 @@ void
 lvp_allocator_apply_mark(const LvpInventory *inventory, const LvpUnitMark *mark)
 {
     LvpInventoryUnit *unit = lvp_inventory_find_unit(inventory, mark->source, mark->unit_id);
-    if (!unit)
-        return;
-    lvp_unit_set_cordoned(unit, mark->cordoned);
-    lvp_unit_set_quarantine(unit, mark->quarantine);
+    if (unit)
+        lvp_unit_set_cordoned(unit, mark->cordoned);
+    /* It was that device that could not be put back, not another at its address. */
+    if (mark->identity)
+        unit = lvp_inventory_find_held_unit(inventory, mark->source, mark->unit_id, mark->identity);
+    if (unit)
+        lvp_unit_set_quarantine(unit, mark->quarantine);
 }
 
 /* What is quarantined stays visible, though no source sees it any more. */
@@ -33,9 +36,9 @@ add_lost_quarantined_units(const LvpAllocator *self, LvpInventory *inventory)
     g_hash_table_iter_init(&iter, self->marks);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const LvpUnitMark *mark = value;
-        if (mark->quarantine && mark->resource)
-            lvp_inventory_add_lost_unit(inventory, mark->source, mark->resource, mark->unit_id,
-                                        mark->identity ? mark->identity : "", LVP_NODE_NONE);
+        LvpHeldUnit unit = {mark->resource, mark->unit_id, mark->identity, LVP_NODE_NONE, NULL};
+        if (mark->quarantine && mark->resource && mark->identity)
+            lvp_claim_add_missing_unit(mark->source, &unit, self->sources, inventory);
     }
 }
 
@@ -45,7 +48,7 @@ exchange_inventory(LvpAllocator *self, LvpInventory *inventory)
 {
     LvpInventory *old = self->inventory;
     for (guint i = 0; i < self->machines->len; i++)
-        lvp_claim_add_lost_units(g_ptr_array_index(self->machines, i), inventory);
+        lvp_claim_add_missing_units(g_ptr_array_index(self->machines, i), self->sources, inventory);
     add_lost_quarantined_units(self, inventory);
     lvp_inventory_seal(inventory);
     for (guint i = 0; i < self->machines->len; i++)
@@ -56,6 +59,8 @@ exchange_inventory(LvpAllocator *self, LvpInventory *inventory)
     while (g_hash_table_iter_next(&iter, NULL, &mark))
         lvp_allocator_apply_mark(inventory, mark);
     self->inventory = inventory;
+    lvp_allocator_apply_uses(self);
+    lvp_allocator_tell_exchange(self, old);
     return old;
 }
 
@@ -160,6 +165,9 @@ store_mark(LvpAllocator *self, const LvpUnitMark *mark, GError **error)
     g_hash_table_replace(self->marks, lvp_allocator_make_mark_key(mark->source, mark->unit_id),
                          copy);
     lvp_allocator_apply_mark(self->inventory, copy);
+    LvpInventoryUnit *unit = lvp_inventory_find_unit(self->inventory, mark->source, mark->unit_id);
+    if (unit)
+        lvp_allocator_tell_unit(self, unit);
     g_mutex_unlock(&self->mutex);
     return TRUE;
 }

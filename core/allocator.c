@@ -55,6 +55,8 @@ lvp_allocator_new(LvpJournal *journal, GError **error)
     self->marks =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)lvp_unit_mark_free);
     self->selection = lvp_selection_new();
+    self->uses = g_ptr_array_new();
+    self->ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (guint i = 0; i < machines->len; i++)
         add_machine(self, g_ptr_array_index(machines, i));
     g_ptr_array_set_free_func(marks, NULL);
@@ -76,6 +78,8 @@ lvp_allocator_free(LvpAllocator *self)
     g_ptr_array_unref(self->machines);
     g_hash_table_unref(self->marks);
     lvp_selection_free(self->selection);
+    g_ptr_array_unref(self->uses);
+    g_hash_table_unref(self->ended);
     lvp_inventory_free(self->inventory);
     g_ptr_array_unref(self->sources);
     g_cond_clear(&self->domain_changed);
@@ -92,6 +96,7 @@ is_same_create(const LvpMachine *machine, const LvpCreateSpec *spec)
     return strcmp(machine->name, spec->name) == 0 &&
            strcmp(machine->class_name, spec->class_name) == 0 &&
            strcmp(machine->template_xml, spec->template_xml) == 0 &&
+           !machine->autostart == !spec->autostart &&
            g_variant_equal(machine->labels, spec->labels) &&
            g_variant_equal(machine->annotations, spec->annotations);
 }
@@ -154,6 +159,7 @@ make_machine(LvpAllocator *self, const LvpCreateSpec *spec, const LvpClassEntry 
     g_variant_unref(machine->annotations);
     machine->annotations = g_variant_ref_sink(spec->annotations);
     machine->desired = spec->start ? LVP_DESIRED_RUNNING : LVP_DESIRED_OFF;
+    machine->autostart = spec->autostart;
     machine->step = LVP_STEP_RESERVED;
     machine->generation = 1;
     lvp_claim_fill(machine, self->sources, self->inventory, self->selection);
@@ -184,6 +190,7 @@ reserve_in_memory(LvpAllocator *self,
     lvp_selection_take(self->selection, machine);
     machine->busy = TRUE;
     add_machine(self, machine);
+    lvp_allocator_tell_machine(self, machine);
     return machine;
 }
 
@@ -202,6 +209,7 @@ lvp_allocator_reserve(LvpAllocator *self,
     g_mutex_lock(&self->mutex);
     lvp_claim_give(machine, self->inventory);
     drop_machine(self, machine);
+    lvp_allocator_tell_machine(self, machine);
     g_mutex_unlock(&self->mutex);
     lvp_machine_unref(machine);
     return NULL;
@@ -239,6 +247,14 @@ find_idle(LvpAllocator *self, const char *name_or_uuid, LvpOperation operation, 
     if (machine->busy) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_BUSY, "machine %s is busy with %s: try again later",
                     machine->name, lvp_operation_get_name(machine->operation));
+        return NULL;
+    }
+    const char *missing = lvp_claim_find_missing_source(machine, self->sources);
+    if (missing && operation != LVP_OPERATION_STOP) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT,
+                    "source-missing: machine %s holds resources of source %s, which is not loaded: "
+                    "add it to --resource-manager-sources and restart",
+                    machine->name, missing);
         return NULL;
     }
     if (operation != LVP_OPERATION_DELETE && (!machine->created || machine->error)) {
@@ -281,6 +297,7 @@ lvp_allocator_begin(LvpAllocator *self,
     machine->keep_nvram = keep_nvram;
     machine->generation++;
     lvp_machine_ref(machine);
+    lvp_allocator_tell_machine(self, machine);
     g_mutex_unlock(&self->mutex);
     if (lvp_journal_save_machine(self->journal, machine, error))
         return machine;
@@ -288,17 +305,32 @@ lvp_allocator_begin(LvpAllocator *self,
     machine->operation = old_operation;
     machine->desired = old_desired;
     machine->busy = FALSE;
+    lvp_allocator_tell_machine(self, machine);
     g_mutex_unlock(&self->mutex);
     lvp_machine_unref(machine);
     return NULL;
 }
 
 LvpMachine *
-lvp_allocator_resume(LvpAllocator *self, const char *uuid)
+lvp_allocator_find_idle(LvpAllocator *self,
+                        const char *name_or_uuid,
+                        LvpOperation operation,
+                        GError **error)
+{
+    g_mutex_lock(&self->mutex);
+    LvpMachine *machine = find_idle(self, name_or_uuid, operation, error);
+    if (machine)
+        lvp_machine_ref(machine);
+    g_mutex_unlock(&self->mutex);
+    return machine;
+}
+
+LvpMachine *
+lvp_allocator_resume(LvpAllocator *self, const char *uuid, LvpOperation operation)
 {
     g_mutex_lock(&self->mutex);
     LvpMachine *machine = g_hash_table_lookup(self->machine_index, uuid);
-    if (machine && (machine->busy || machine->operation == LVP_OPERATION_NONE))
+    if (machine && (machine->busy || machine->operation != operation))
         machine = NULL;
     if (machine) {
         machine->busy = TRUE;
@@ -306,6 +338,14 @@ lvp_allocator_resume(LvpAllocator *self, const char *uuid)
     }
     g_mutex_unlock(&self->mutex);
     return machine;
+}
+
+void
+lvp_allocator_rest(LvpAllocator *self, LvpMachine *machine)
+{
+    g_mutex_lock(&self->mutex);
+    machine->busy = FALSE;
+    g_mutex_unlock(&self->mutex);
 }
 
 gboolean
@@ -317,6 +357,7 @@ lvp_allocator_advance(
     machine->generation++;
     g_free(machine->boot_id);
     machine->boot_id = g_strdup(boot_id);
+    lvp_allocator_tell_machine(self, machine);
     g_mutex_unlock(&self->mutex);
     if (step == LVP_STEP_PREPARED)
         return lvp_journal_save_records(self->journal, machine, error);
@@ -343,6 +384,7 @@ lvp_allocator_finish(LvpAllocator *self, LvpMachine *machine, GError **error)
         machine->operation = operation;
         machine->created = created;
     }
+    lvp_allocator_tell_machine(self, machine);
     g_mutex_unlock(&self->mutex);
     return ok;
 }
@@ -362,6 +404,7 @@ lvp_allocator_fail(LvpAllocator *self, LvpMachine *machine, const GError *why, g
         g_warning("machine %s: %s", machine->name, error->message);
     g_mutex_lock(&self->mutex);
     machine->busy = FALSE;
+    lvp_allocator_tell_machine(self, machine);
     g_mutex_unlock(&self->mutex);
 }
 
@@ -399,48 +442,11 @@ lvp_allocator_remove(LvpAllocator *self,
         lvp_allocator_apply_mark(self->inventory, copy);
     }
     lvp_claim_give(machine, self->inventory);
+    lvp_allocator_drop_use(self, machine->uuid);
     machine->busy = FALSE;
     drop_machine(self, machine);
+    lvp_allocator_tell_machine(self, machine);
     g_cond_broadcast(&self->domain_changed);
     g_mutex_unlock(&self->mutex);
     return TRUE;
-}
-
-/* ---- what is seen ---- */
-
-void
-lvp_allocator_set_domain_state(LvpAllocator *self, const char *uuid, LvpDomainState state)
-{
-    g_mutex_lock(&self->mutex);
-    LvpMachine *machine = g_hash_table_lookup(self->machine_index, uuid);
-    if (machine && machine->domain != state) {
-        machine->domain = state;
-        g_cond_broadcast(&self->domain_changed);
-    }
-    g_mutex_unlock(&self->mutex);
-}
-
-void
-lvp_allocator_forget_domain_states(LvpAllocator *self)
-{
-    g_mutex_lock(&self->mutex);
-    for (guint i = 0; i < self->machines->len; i++)
-        ((LvpMachine *)g_ptr_array_index(self->machines, i))->domain = LVP_DOMAIN_UNKNOWN;
-    g_mutex_unlock(&self->mutex);
-}
-
-gboolean
-lvp_allocator_wait_domain(LvpAllocator *self,
-                          const LvpMachine *machine,
-                          LvpDomainState state,
-                          guint timeout_ms)
-{
-    gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
-    g_mutex_lock(&self->mutex);
-    while (machine->domain != state &&
-           g_cond_wait_until(&self->domain_changed, &self->mutex, deadline))
-        ;
-    gboolean reached = machine->domain == state;
-    g_mutex_unlock(&self->mutex);
-    return reached;
 }

@@ -7,10 +7,12 @@
 #pragma once
 
 #include "class-table.h"
+#include "events.h"
 #include "inventory.h"
 #include "journal.h"
 #include "planner.h"
 #include "source.h"
+#include "verdict.h"
 
 typedef struct LvpAllocator LvpAllocator;
 
@@ -31,11 +33,23 @@ typedef struct {
     GVariant *labels;      /* a{ss} */
     GVariant *annotations; /* a{ss} */
     gboolean start;
+    gboolean autostart; /* start it after a reboot, too */
 } LvpCreateSpec;
+
+/* What an active domain uses of the host, ours or not. */
+typedef struct {
+    char *uuid;
+    char *name;
+    char **addresses; /* ids of units, among others; NULL-ended */
+} LvpDomainUse;
+
+void lvp_domain_use_free(LvpDomainUse *self);
 
 /* Takes over the machines and marks of JOURNAL, which outlives the allocator. */
 LvpAllocator *lvp_allocator_new(LvpJournal *journal, GError **error);
 void lvp_allocator_free(LvpAllocator *self);
+/* Where changes are told; EVENTS outlives the allocator. Before the first install. */
+void lvp_allocator_set_events(LvpAllocator *self, LvpEvents *events);
 
 /* Puts another world in place: sources (LvpSource), the LvpSnapshot of each in the same order
  * (taken over), and classes (LvpMachineClass; NULL: those that are in place, and VM_LIMIT as it
@@ -74,9 +88,16 @@ LvpMachine *lvp_allocator_begin(LvpAllocator *self,
                                 LvpOperation operation,
                                 gboolean keep_nvram,
                                 GError **error);
-/* Makes a machine busy to end the operation that stands in the journal; NULL if there is none, or
- * if the machine is busy already or gone. */
-LvpMachine *lvp_allocator_resume(LvpAllocator *self, const char *uuid);
+/* The machine on which OPERATION could begin now, but not busy; errors as of a begin. */
+LvpMachine *lvp_allocator_find_idle(LvpAllocator *self,
+                                    const char *name_or_uuid,
+                                    LvpOperation operation,
+                                    GError **error);
+/* Makes a machine busy for what recovery has to do, if OPERATION stands in the journal for it; NULL
+ * if another does, or if the machine is busy already or gone. */
+LvpMachine *lvp_allocator_resume(LvpAllocator *self, const char *uuid, LvpOperation operation);
+/* It is no longer busy, and nothing else has changed. */
+void lvp_allocator_rest(LvpAllocator *self, LvpMachine *machine);
 /* A create has come to STEP; with PREPARED the records are written, too. */
 gboolean lvp_allocator_advance(
     LvpAllocator *self, LvpMachine *machine, LvpStep step, const char *boot_id, GError **error);
@@ -93,6 +114,26 @@ gboolean lvp_allocator_remove(LvpAllocator *self,
                               GError **error);
 
 /* ---- what is seen ---- */
+
+/* Before domains are listed: what ends from now on is no longer used, though the list may have it.
+ */
+void lvp_allocator_begin_look(LvpAllocator *self);
+/* What active domains use; USES (LvpDomainUse) is taken over. A unit that a domain uses which is
+ * not its holder's has the condition foreign until the next call. */
+void lvp_allocator_set_domain_uses(LvpAllocator *self, GPtrArray *uses);
+/* What the sources say of the machine's units: NOTES (id -> reason) is taken over. Fills in SIGHT
+ * what the machine itself says: all but the worst verdict and the grace. NOW_US is of the clock by
+ * which domains are missed, BOOT_ID this boot. */
+void lvp_allocator_note_sight(LvpAllocator *self,
+                              LvpMachine *machine,
+                              GHashTable *notes,
+                              const char *boot_id,
+                              gint64 now_us,
+                              LvpSight *sight);
+/* Machines that no job runs on: LvpMachine, with a reference each. */
+GPtrArray *lvp_allocator_list_idle(LvpAllocator *self);
+/* Whether a unit is blocked: then it is to be looked at again soon. */
+gboolean lvp_allocator_has_blocked_units(LvpAllocator *self);
 
 void lvp_allocator_set_domain_state(LvpAllocator *self, const char *uuid, LvpDomainState state);
 /* All domains are unknown: libvirt went away. */

@@ -25,6 +25,12 @@ move_amounts(const LvpInventory *inventory,
     }
 }
 
+static LvpInventoryUnit *
+find_held(const LvpInventory *inventory, const LvpHolding *holding, const LvpHeldUnit *held)
+{
+    return lvp_inventory_find_held_unit(inventory, holding->source, held->id, held->identity);
+}
+
 void
 lvp_claim_take(const LvpMachine *machine, const LvpInventory *inventory)
 {
@@ -33,13 +39,9 @@ lvp_claim_take(const LvpMachine *machine, const LvpInventory *inventory)
         move_amounts(inventory, holding, lvp_resource_take_amount);
         for (guint k = 0; k < holding->units->len; k++) {
             const LvpHeldUnit *held = &g_array_index(holding->units, LvpHeldUnit, k);
-            LvpInventoryUnit *unit = lvp_inventory_find_unit(inventory, holding->source, held->id);
-            if (!unit)
-                continue;
-            lvp_unit_take(unit, machine);
-            if (strcmp(unit->found->identity, held->identity) != 0)
-                lvp_unit_add_core_condition(unit, LVP_CONDITION_LOST,
-                                            "another device stands at its address now");
+            LvpInventoryUnit *unit = find_held(inventory, holding, held);
+            if (unit)
+                lvp_unit_take(unit, machine);
         }
     }
 }
@@ -52,7 +54,7 @@ lvp_claim_give(const LvpMachine *machine, const LvpInventory *inventory)
         move_amounts(inventory, holding, lvp_resource_give_amount);
         for (guint k = 0; k < holding->units->len; k++) {
             const LvpHeldUnit *held = &g_array_index(holding->units, LvpHeldUnit, k);
-            LvpInventoryUnit *unit = lvp_inventory_find_unit(inventory, holding->source, held->id);
+            LvpInventoryUnit *unit = find_held(inventory, holding, held);
             if (unit && unit->holder == machine)
                 lvp_unit_give(unit);
         }
@@ -96,23 +98,53 @@ lvp_claim_fill(LvpMachine *machine,
         }
         for (guint i = 0; i < selection->units->len; i++) {
             const LvpInventoryUnit *unit = g_ptr_array_index(selection->units, i);
-            if (strcmp(lvp_resource_get_source(unit->resource), source) == 0)
-                lvp_holding_add_unit(get_holding(machine, source),
-                                     lvp_resource_get_name(unit->resource), unit->found->id,
-                                     unit->found->identity, unit->found->node);
+            if (strcmp(lvp_resource_get_source(unit->resource), source) != 0)
+                continue;
+            LvpHeldUnit *held = lvp_holding_add_unit(
+                get_holding(machine, source), lvp_resource_get_name(unit->resource),
+                unit->found->id, unit->found->identity, unit->found->node);
+            held->found = g_variant_ref_sink(lvp_unit_describe_found(unit->found));
         }
     }
 }
 
 void
-lvp_claim_add_lost_units(const LvpMachine *machine, LvpInventory *inventory)
+lvp_claim_add_missing_unit(const char *source,
+                           const LvpHeldUnit *held,
+                           const GPtrArray *sources,
+                           LvpInventory *inventory)
+{
+    if (lvp_source_find(sources, source)) {
+        lvp_inventory_add_held_unit(inventory, source, held, LVP_CONDITION_LOST,
+                                    "it is not there any more");
+        return;
+    }
+    g_autofree char *reason =
+        g_strdup_printf("source-missing: source %s is not loaded, nobody looks after it", source);
+    lvp_inventory_add_held_unit(inventory, source, held, 0, reason);
+}
+
+const char *
+lvp_claim_find_missing_source(const LvpMachine *machine, const GPtrArray *sources)
+{
+    for (guint i = 0; i < machine->holdings->len; i++) {
+        const LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
+        if (!lvp_source_find(sources, holding->source))
+            return holding->source;
+    }
+    return NULL;
+}
+
+void
+lvp_claim_add_missing_units(const LvpMachine *machine,
+                            const GPtrArray *sources,
+                            LvpInventory *inventory)
 {
     for (guint h = 0; h < machine->holdings->len; h++) {
         const LvpHolding *holding = g_ptr_array_index(machine->holdings, h);
-        for (guint k = 0; k < holding->units->len; k++) {
-            const LvpHeldUnit *unit = &g_array_index(holding->units, LvpHeldUnit, k);
-            lvp_inventory_add_lost_unit(inventory, holding->source, unit->resource, unit->id,
-                                        unit->identity, unit->node);
-        }
+        for (guint k = 0; k < holding->units->len; k++)
+            lvp_claim_add_missing_unit(holding->source,
+                                       &g_array_index(holding->units, LvpHeldUnit, k), sources,
+                                       inventory);
     }
 }

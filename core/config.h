@@ -17,16 +17,17 @@ typedef struct {
     LvpOptions *core;   /* rows of lvp_config_rows */
     GPtrArray *sources; /* LvpConfiguredSource, in the order of --resource-manager-sources */
     char **source_dirs;
+    gboolean complete; /* all sources that were asked for are there */
 } LvpConfig;
 
 /* Reads ARGUMENTS (argv[0] first, NULL-ended, not changed) and the files that they name. All
- * mistakes of the files go to DIAGNOSTICS; with any the result is not to be used but to look for
- * more of them. NULL with ERROR where the flags are wrong or a source cannot be loaded. */
-LvpConfig *
-lvp_config_read(const char *const *arguments, LvpDiagnostics *diagnostics, GError **error);
+ * mistakes go to DIAGNOSTICS, with the places of those in files; with any the result is not to be
+ * used but to look for more of them. Never NULL. */
+LvpConfig *lvp_config_read(const char *const *arguments, LvpDiagnostics *diagnostics);
 void lvp_config_free(LvpConfig *self);
 
-/* The text of --help, of the core and the sources that could be loaded; g_free(). */
+/* The text of --help, of the core and the sources that could be loaded; why others could not stands
+ * at its end. g_free(). */
 char *lvp_config_get_help(const char *const *arguments);
 
 const char *lvp_config_get_string(const LvpConfig *self, const char *name);

@@ -15,12 +15,15 @@
 #define BUS_NAME "org.libvirtprovider"
 #define GROUP_NAME "libvirt-provider"
 
+/* https://dbus.freedesktop.org/doc/dbus-specification.html#bus-messages-request-name */
+#define DBUS_NAME "org.freedesktop.DBus"
+#define REQUEST_NAME_PRIMARY_OWNER 1
+
 struct LvpControlServer {
     LvpService *service; /* borrowed */
     char *socket;
     GDBusServer *server;
     GDBusConnection *bus;
-    guint owner_id;
 };
 
 static gboolean
@@ -169,13 +172,40 @@ lvp_control_server_new(LvpService *service, const char *socket, GError **error)
 }
 
 static void
-handle_name_lost(GDBusConnection *connection, const char *name, gpointer data)
+handle_bus_closed(GDBusConnection *bus, gboolean vanished, GError *error, gpointer data)
 {
-    (void)connection;
+    (void)bus;
+    (void)vanished;
+    (void)error;
     (void)data;
-    g_warning("name %s on the system bus is not ours: the API is on the control socket only (is "
-              "the bus policy installed?)",
-              name);
+    g_warning("the system bus has ended: the API is on the control socket only, until a restart");
+}
+
+/* Not through g_bus_own_name(), which cannot tell why a name is not ours, and would wait for one
+ * that another process has. */
+static gboolean
+own_name(GDBusConnection *bus, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(GVariant) answer = g_dbus_connection_call_sync(
+        bus, DBUS_NAME, "/org/freedesktop/DBus", DBUS_NAME, "RequestName",
+        g_variant_new("(su)", BUS_NAME, G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE), G_VARIANT_TYPE("(u)"),
+        G_DBUS_CALL_FLAGS_NONE, -1, NULL, &problem);
+    if (!answer) {
+        g_dbus_error_strip_remote_error(problem);
+        g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
+                    "--system-bus: name " BUS_NAME " is refused: %s (is the bus policy installed?)",
+                    problem->message);
+        return FALSE;
+    }
+    guint result = 0;
+    g_variant_get(answer, "(u)", &result);
+    if (result == REQUEST_NAME_PRIMARY_OWNER)
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_BUSY,
+                "--system-bus: another process has the name " BUS_NAME " (busctl status " BUS_NAME
+                " shows which): stop it first");
+    return FALSE;
 }
 
 gboolean
@@ -189,11 +219,8 @@ lvp_control_server_join_system_bus(LvpControlServer *self, GError **error)
         return FALSE;
     }
     g_dbus_connection_set_exit_on_close(self->bus, FALSE);
-    if (!lvp_service_export(self->service, self->bus, error))
-        return FALSE;
-    self->owner_id = g_bus_own_name_on_connection(self->bus, BUS_NAME, G_BUS_NAME_OWNER_FLAGS_NONE,
-                                                  NULL, handle_name_lost, self, NULL);
-    return TRUE;
+    g_signal_connect(self->bus, "closed", G_CALLBACK(handle_bus_closed), self);
+    return lvp_service_export(self->service, self->bus, error) && own_name(self->bus, error);
 }
 
 void
@@ -201,8 +228,8 @@ lvp_control_server_free(LvpControlServer *self)
 {
     if (!self)
         return;
-    if (self->owner_id)
-        g_bus_unown_name(self->owner_id);
+    if (self->bus)
+        g_signal_handlers_disconnect_by_data(self->bus, self);
     g_clear_object(&self->bus);
     /* A client that came in may still be on its way to the main loop. */
     g_signal_handlers_disconnect_by_data(self->server, self);

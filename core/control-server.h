@@ -11,7 +11,9 @@ typedef struct LvpControlServer LvpControlServer;
  * may do everything. LVP_ERROR_BUSY where another process answers there, LVP_ERROR_HOST. SERVICE
  * outlives the server. Main thread. */
 LvpControlServer *lvp_control_server_new(LvpService *service, const char *socket, GError **error);
-/* Offers the API on the system bus as org.libvirtprovider; the bus's policy says who may call. */
+/* Offers the API on the system bus as org.libvirtprovider; the bus's policy says who may call.
+ * LVP_ERROR_BUSY where another process has the name, LVP_ERROR_HOST. A bus that ends later is a
+ * warning in the log. Once, in the main thread. */
 gboolean lvp_control_server_join_system_bus(LvpControlServer *self, GError **error);
 /* Removes the socket. Accepts NULL. */
 void lvp_control_server_free(LvpControlServer *self);

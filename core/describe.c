@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "describe.h"
 
-#include <string.h>
+#include "claim.h"
+#include "unit-status.h"
 
-static const struct {
-    LvpCondition condition;
-    const char *name;
-} CONDITIONS[] = {
-    {LVP_CONDITION_LOST, "lost"},         {LVP_CONDITION_BLOCKED, "blocked"},
-    {LVP_CONDITION_FOREIGN, "foreign"},   {LVP_CONDITION_HOST, "host"},
-    {LVP_CONDITION_CORDONED, "cordoned"},
-};
+#include <string.h>
 
 static void
 add_text(GVariantBuilder *row, const char *key, const char *text)
@@ -82,25 +76,13 @@ lvp_describe_sources(const LvpWorld *world)
 
 /* ---- devices ---- */
 
-static const char *
-get_state(const LvpInventoryUnit *unit)
-{
-    if (unit->holder)
-        return lvp_machine_get_unit_state(unit->holder);
-    if (unit->quarantine)
-        return "quarantined";
-    if (unit->found->unusable)
-        return "unusable";
-    return lvp_unit_find_rival(unit) ? "reserved" : "free";
-}
-
 static GVariant *
 describe_conditions(guint conditions)
 {
     GVariantBuilder names = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("as"));
-    for (guint i = 0; i < G_N_ELEMENTS(CONDITIONS); i++)
-        if (conditions & CONDITIONS[i].condition)
-            g_variant_builder_add(&names, "s", CONDITIONS[i].name);
+    const char *name;
+    for (guint i = 0; (name = lvp_condition_get_name(conditions, i)) != NULL; i++)
+        g_variant_builder_add(&names, "s", name);
     return g_variant_builder_end(&names);
 }
 
@@ -127,13 +109,11 @@ static GVariant *
 describe_device(const LvpInventoryUnit *unit)
 {
     const LvpMachine *machine = unit->holder;
-    guint conditions = unit->conditions | unit->found->conditions;
-    if (unit->cordoned)
-        conditions |= LVP_CONDITION_CORDONED;
-    g_autofree char *reason = lvp_planner_dup_unit_reason(unit);
+    guint conditions = lvp_unit_get_conditions(unit);
+    g_autofree char *reason = lvp_unit_dup_reason(unit);
     GVariantBuilder row = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
     add_found(&row, lvp_resource_get_source(unit->resource), unit->found, conditions);
-    add_text(&row, "state", get_state(unit));
+    add_text(&row, "state", lvp_unit_get_state(unit));
     add_text(&row, "machine", machine ? machine->name : NULL);
     add_text(&row, "reason", reason);
     return end_row(&row);
@@ -174,6 +154,16 @@ find_device(const LvpWorld *world, const char *id)
     return NULL;
 }
 
+static void
+append_conditions(GString *text, const LvpInventoryUnit *unit)
+{
+    guint conditions = lvp_unit_get_conditions(unit);
+    const char *name;
+    for (guint i = 0; (name = lvp_condition_get_name(conditions, i)) != NULL; i++)
+        g_string_append_printf(text, ", with condition %s", name);
+    g_string_append(text, ".\n");
+}
+
 char *
 lvp_explain_device(const LvpWorld *world, const char *id)
 {
@@ -181,19 +171,25 @@ lvp_explain_device(const LvpWorld *world, const char *id)
     if (!unit)
         return NULL;
     g_autofree char *why = lvp_planner_explain_unit(unit);
+    g_autofree char *reason = lvp_unit_dup_reason(unit);
     g_autoptr(GString) text = g_string_new(NULL);
-    g_string_append_printf(text, "%s is of resource %s, from source %s; its state is %s.\n", id,
+    g_string_append_printf(text, "%s is of resource %s, from source %s; its state is %s", id,
                            lvp_resource_get_name(unit->resource),
-                           lvp_resource_get_source(unit->resource), get_state(unit));
+                           lvp_resource_get_source(unit->resource), lvp_unit_get_state(unit));
+    append_conditions(text, unit);
     if (why)
         g_string_append_printf(text, "It is not offered: it %s.\n", why);
     else
         g_string_append(text, "It is offered to the next machine that needs one.\n");
+    if (unit->holder && reason)
+        g_string_append_printf(text, "What is the matter with it: %s.\n", reason);
     const LvpMachine *machine = unit->holder;
     if (machine)
         g_string_append_printf(text, "Give it back with: lpctl machine delete %s\n", machine->name);
     else if (unit->quarantine)
         g_string_append_printf(text, "After a look, try again with: lpctl device release %s\n", id);
+    else if (unit->found->conditions & LVP_CONDITION_HOST)
+        g_string_append(text, "It is offered when the host no longer uses it.\n");
     else if (unit->cordoned)
         g_string_append_printf(text, "Offer it again with: lpctl device uncordon %s\n", id);
     return g_string_free(g_steal_pointer(&text), FALSE);
@@ -253,20 +249,23 @@ lvp_describe_classes(const LvpWorld *world)
 }
 
 static void
-explain_demand(const LvpWorld *world, const LvpDemand *demand, GString *text)
+explain_demand(const LvpWorld *world, const LvpRequestRow *row, GString *text)
 {
-    const char *name = lvp_resource_get_name(demand->resource);
-    g_autofree char *needed = lvp_quantity_format(name, demand->amount);
-    g_autofree char *rest = lvp_quantity_format(name, lvp_resource_get_free(demand->resource));
-    g_autofree char *total = lvp_quantity_format(name, lvp_resource_get_total(demand->resource));
-    g_string_append_printf(text, "- %s of %s: %s of %s free\n", needed, name, rest, total);
-    if (!lvp_resource_is_unitary(demand->resource))
+    g_autofree char *needed = lvp_quantity_format(row->resource, row->amount);
+    const LvpResource *resource = lvp_inventory_find_resource(world->inventory, row->resource);
+    if (!resource) {
+        g_string_append_printf(text, "- %s of %s: no source offers it\n", needed, row->resource);
+        return;
+    }
+    g_autofree char *rest = lvp_quantity_format(row->resource, lvp_resource_get_free(resource));
+    g_autofree char *total = lvp_quantity_format(row->resource, lvp_resource_get_total(resource));
+    g_string_append_printf(text, "- %s of %s: %s of %s free\n", needed, row->resource, rest, total);
+    if (!lvp_resource_is_unitary(resource))
         return;
     const GPtrArray *units = lvp_inventory_get_units(world->inventory);
     for (guint i = 0; i < units->len; i++) {
         const LvpInventoryUnit *unit = g_ptr_array_index(units, i);
-        g_autofree char *why =
-            unit->resource == demand->resource ? lvp_planner_explain_unit(unit) : NULL;
+        g_autofree char *why = unit->resource == resource ? lvp_planner_explain_unit(unit) : NULL;
         if (why)
             g_string_append_printf(text, "  %s %s\n", unit->found->id, why);
     }
@@ -293,8 +292,8 @@ lvp_explain_class(const LvpWorld *world, const char *name)
     else if (limit)
         g_string_append_printf(text, ", limited by %s", limit);
     g_string_append(text, ". One needs:\n");
-    for (guint i = 0; i < entry->demands->len; i++)
-        explain_demand(world, &g_array_index(entry->demands, LvpDemand, i), text);
+    for (guint i = 0; i < entry->effective->rows->len; i++)
+        explain_demand(world, &g_array_index(entry->effective->rows, LvpRequestRow, i), text);
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
@@ -312,10 +311,21 @@ describe_held_devices(const LvpMachine *machine)
     return g_variant_builder_end(&ids);
 }
 
-static GVariant *
-describe_one_machine(const LvpMachine *machine)
+static char *
+dup_machine_reason(const LvpWorld *world, const LvpMachine *machine)
 {
-    g_autofree char *reason = lvp_machine_dup_reason(machine);
+    const char *missing = lvp_claim_find_missing_source(machine, world->sources);
+    char *reason = lvp_machine_dup_reason(machine);
+    if (reason || !missing)
+        return reason;
+    return g_strdup_printf("source-missing: source %s, of which it holds resources, is not loaded",
+                           missing);
+}
+
+static GVariant *
+describe_one_machine(const LvpWorld *world, const LvpMachine *machine)
+{
+    g_autofree char *reason = dup_machine_reason(world, machine);
     GVariantBuilder row = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
     add_text(&row, "name", machine->name);
     add_text(&row, "uuid", machine->uuid);
@@ -334,8 +344,8 @@ lvp_describe_machines(const LvpWorld *world)
 {
     GVariantBuilder rows = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("aa{sv}"));
     for (guint i = 0; i < world->machines->len; i++)
-        g_variant_builder_add_value(&rows,
-                                    describe_one_machine(g_ptr_array_index(world->machines, i)));
+        g_variant_builder_add_value(
+            &rows, describe_one_machine(world, g_ptr_array_index(world->machines, i)));
     return g_variant_builder_end(&rows);
 }
 
@@ -354,7 +364,7 @@ GVariant *
 lvp_describe_machine(const LvpWorld *world, const char *name_or_uuid)
 {
     const LvpMachine *machine = find_machine(world, name_or_uuid);
-    return machine ? describe_one_machine(machine) : NULL;
+    return machine ? describe_one_machine(world, machine) : NULL;
 }
 
 static void
@@ -380,7 +390,7 @@ lvp_explain_machine(const LvpWorld *world, const char *name_or_uuid)
     const LvpMachine *machine = find_machine(world, name_or_uuid);
     if (!machine)
         return NULL;
-    g_autofree char *reason = lvp_machine_dup_reason(machine);
+    g_autofree char *reason = dup_machine_reason(world, machine);
     g_autoptr(GString) text = g_string_new(NULL);
     g_string_append_printf(text, "Machine %s (%s) of class %s is %s; it shall be %s.\n",
                            machine->name, machine->uuid, machine->class_name,
@@ -391,6 +401,11 @@ lvp_explain_machine(const LvpWorld *world, const char *name_or_uuid)
             machine->step ? ", resources are " : "", lvp_step_get_name(machine->step));
     if (reason)
         g_string_append_printf(text, "Reason: %s.\n", reason);
+    GHashTableIter iter;
+    gpointer unit, note;
+    g_hash_table_iter_init(&iter, machine->notes);
+    while (g_hash_table_iter_next(&iter, &unit, &note))
+        g_string_append_printf(text, "%s: %s.\n", (const char *)unit, (const char *)note);
     g_string_append(text, "It holds:\n");
     for (guint i = 0; i < machine->holdings->len; i++)
         explain_holding(g_ptr_array_index(machine->holdings, i), text);

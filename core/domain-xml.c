@@ -14,6 +14,7 @@
 #define MAX_ATTRIBUTES 256
 #define MAX_ELEMENTS 20000
 #define METADATA_PREFIX "lp"
+#define MAX_BUS 0xff
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlParserCtxt, xmlFreeParserCtxt)
@@ -127,6 +128,27 @@ parse(const char *text, Limits limits, GError **error)
     return g_steal_pointer(&document);
 }
 
+/* Memory that <memory> does not count, or that libvirt takes instead of it. */
+static gboolean
+check_memory(xmlDoc *document, GError **error)
+{
+    static const struct {
+        const char *path, *name;
+    } PLACES[] = {{"/domain/cpu/numa/cell[@memory]", "a guest NUMA cell with memory"},
+                  {"/domain/maxMemory", "<maxMemory>"},
+                  {"/domain/devices/memory", "a memory device"}};
+    g_autoptr(xmlXPathContext) context = xmlXPathNewContext(document);
+    for (guint i = 0; i < G_N_ELEMENTS(PLACES); i++) {
+        g_autoptr(xmlXPathObject) found = xmlXPathEvalExpression(to_xml(PLACES[i].path), context);
+        if (!found || xmlXPathNodeSetIsEmpty(found->nodesetval))
+            continue;
+        g_autofree char *why = g_strdup_printf(
+            "%s is not allowed: the class says how much memory the machine gets", PLACES[i].name);
+        return set_invalid(error, (int)xmlGetLineNo(found->nodesetval->nodeTab[0]), why);
+    }
+    return TRUE;
+}
+
 /* Of what we set ourselves there may be one only: else a reader could take the other. */
 static gboolean
 check_identity(const xmlNode *root, GError **error)
@@ -151,7 +173,8 @@ static xmlDoc *
 parse_template(const char *text, GError **error)
 {
     g_autoptr(xmlDoc) document = parse(text, (Limits){0}, error);
-    if (!document || !check_identity(xmlDocGetRootElement(document), error))
+    if (!document || !check_memory(document, error) ||
+        !check_identity(xmlDocGetRootElement(document), error))
         return NULL;
     return g_steal_pointer(&document);
 }
@@ -258,7 +281,8 @@ set_text(xmlNode *node, const char *text)
     xmlNodeAddContent(node, to_xml(text));
 }
 
-static gboolean
+/* The first element that was appended. */
+static xmlNode *
 append_fragment(xmlNode *parent, const char *xml, GError **error)
 {
     xmlNode *fragment = NULL;
@@ -268,19 +292,124 @@ append_fragment(xmlNode *parent, const char *xml, GError **error)
         xmlFreeNodeList(fragment);
         g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE, "a source's part is no XML element: %s",
                     xml);
-        return FALSE;
+        return NULL;
     }
     xmlAddChildList(parent, fragment);
     xmlNodeAddContent(parent, to_xml("\n"));
+    return fragment;
+}
+
+/* ---- slots of the guest ---- */
+
+static void
+set_number(xmlNode *node, const char *attribute, guint number)
+{
+    char text[16];
+    g_snprintf(text, sizeof text, "%u", number);
+    xmlSetProp(node, to_xml(attribute), to_xml(text));
+}
+
+/* One more than the highest bus that a device or a controller of the domain names; 0 is the root.
+ */
+static guint
+find_free_bus(xmlDoc *document)
+{
+    static const struct {
+        const char *path, *attribute;
+    } PLACES[] = {{"/domain/devices/*/address[@type='pci']", "bus"},
+                  {"/domain/devices/controller[@type='pci']", "index"}};
+    guint highest = 0;
+    g_autoptr(xmlXPathContext) context = xmlXPathNewContext(document);
+    for (guint p = 0; p < G_N_ELEMENTS(PLACES); p++) {
+        g_autoptr(xmlXPathObject) found = xmlXPathEvalExpression(to_xml(PLACES[p].path), context);
+        int count = found && found->nodesetval ? found->nodesetval->nodeNr : 0;
+        for (int i = 0; i < count; i++)
+            highest = MAX(highest, read_number(found->nodesetval->nodeTab[i], PLACES[p].attribute));
+    }
+    return highest + 1;
+}
+
+/* Whether the machine has PCI Express: else it has bridges. A domain without a machine type gets
+ * the i440fx from libvirt, on architectures that have one. */
+static gboolean
+has_express(xmlNode *root)
+{
+    xmlNode *type = get_element(root, "os/type");
+    xmlChar *machine = xmlGetNoNsProp(type, to_xml("machine"));
+    gboolean express = machine && (strstr((const char *)machine, "q35") ||
+                                   g_str_has_prefix((const char *)machine, "virt"));
+    xmlFree(machine);
+    return express;
+}
+
+/* Where the functions of a slot go. */
+typedef struct {
+    guint bus, slot;
+} GuestSlot;
+
+static gboolean
+add_slot(xmlNode *root, GuestSlot *ret_slot, GError **error)
+{
+    gboolean express = has_express(root);
+    GuestSlot slot = {find_free_bus(root->doc), express ? 0 : 1};
+    if (slot.bus == 0 || slot.bus > MAX_BUS) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                    "the template uses PCI buses up to the last: no slot is left for a device of "
+                    "several functions");
+        return FALSE;
+    }
+    xmlNode *devices = get_element(root, "devices");
+    xmlNode *port = xmlNewChild(devices, NULL, to_xml("controller"), NULL);
+    xmlSetProp(port, to_xml("type"), to_xml("pci"));
+    set_number(port, "index", slot.bus);
+    xmlSetProp(port, to_xml("model"), to_xml(express ? "pcie-root-port" : "pci-bridge"));
+    xmlNodeAddContent(devices, to_xml("\n"));
+    *ret_slot = slot;
     return TRUE;
+}
+
+static gboolean
+append_function(xmlNode *root, const LvpEdit *edit, const GuestSlot *slot, GError **error)
+{
+    xmlNode *device = append_fragment(get_element(root, "devices"), edit->value, error);
+    if (!device)
+        return FALSE;
+    xmlNode *address = xmlNewChild(device, NULL, to_xml("address"), NULL);
+    xmlSetProp(address, to_xml("type"), to_xml("pci"));
+    set_number(address, "domain", 0);
+    set_number(address, "bus", slot->bus);
+    set_number(address, "slot", slot->slot);
+    set_number(address, "function", edit->function);
+    if (edit->function == 0)
+        xmlSetProp(address, to_xml("multifunction"), to_xml("on"));
+    return TRUE;
+}
+
+/* ---- parts ---- */
+
+/* All elements at PATH; nothing is made on the way. */
+static void
+remove_elements(xmlNode *root, const char *path)
+{
+    const char *slash = strchr(path, '/');
+    g_autofree char *name = slash ? g_strndup(path, (gsize)(slash - path)) : g_strdup(path);
+    xmlNode *child;
+    if (slash && (child = find_child(root, name)))
+        remove_elements(child, slash + 1);
+    while (!slash && (child = find_child(root, name))) {
+        xmlUnlinkNode(child);
+        xmlFreeNode(child);
+    }
 }
 
 static gboolean
 apply_part(xmlNode *root, const LvpDomainPart *part, GError **error)
 {
+    GuestSlot slot = {0};
     for (guint i = 0; i < part->edits->len; i++) {
         const LvpEdit *edit = &g_array_index(part->edits, LvpEdit, i);
-        xmlNode *node = get_element(root, edit->path);
+        gboolean to_make = edit->path && edit->kind != LVP_EDIT_REMOVE;
+        xmlNode *node = to_make ? get_element(root, edit->path) : NULL;
         switch (edit->kind) {
         case LVP_EDIT_TEXT:
             set_text(node, edit->value);
@@ -291,8 +420,19 @@ apply_part(xmlNode *root, const LvpDomainPart *part, GError **error)
             else
                 xmlUnsetProp(node, to_xml(edit->attribute));
             break;
+        case LVP_EDIT_REMOVE:
+            remove_elements(root, edit->path);
+            break;
         case LVP_EDIT_APPEND:
             if (!append_fragment(node, edit->value, error))
+                return FALSE;
+            break;
+        case LVP_EDIT_BEGIN_SLOT:
+            if (!add_slot(root, &slot, error))
+                return FALSE;
+            break;
+        case LVP_EDIT_APPEND_FUNCTION:
+            if (!append_function(root, edit, &slot, error))
                 return FALSE;
             break;
         }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a template to the domain of one machine, and back. The only user of libxml2. Pure; any
+/* From a template to the domain of one machine, and back. Uses libxml2. Pure; any
  * thread. */
 #pragma once
 
@@ -16,7 +16,8 @@ typedef struct {
 } LvpDomainIdentity;
 
 /* Whether TEXT can serve as a template: XML below 1 MiB, a <domain>, no DTD and no entities, at
- * most one name, uuid and metadata. LVP_ERROR_INVALID_REQUEST with line and reason. */
+ * most one name, uuid and metadata, and no memory beside <memory> (guest NUMA cells with memory,
+ * <maxMemory>, memory devices). LVP_ERROR_INVALID_REQUEST with line and reason. */
 gboolean lvp_domain_xml_check_template(const char *text, GError **error);
 
 /* The PCI addresses of all host devices in TEXT (hostdev, interface, disk), as "0000:3b:00.0";

@@ -9,6 +9,10 @@
 
 #include "machine.h"
 
+/* What to do while libvirt cannot be reached. */
+#define LVP_HYPERVISOR_HINT                                                                        \
+    "is it running? see systemctl status libvirtd; --libvirt-uri names another"
+
 typedef struct LvpHypervisor LvpHypervisor;
 
 /* Called in the main thread or the hypervisor's; to return soon. */
@@ -38,6 +42,16 @@ gboolean lvp_hypervisor_get_state(LvpHypervisor *self,
                                   const char *uuid,
                                   LvpDomainState *ret_state,
                                   GError **error);
+/* One domain as it stands. */
+typedef struct {
+    char *uuid;
+    char *name;
+    LvpDomainState state;
+    char *xml; /* of what runs, or of what is defined where it does not run */
+} LvpDomainSeen;
+
+/* All domains, ours or not: LvpDomainSeen; NULL with error. */
+GPtrArray *lvp_hypervisor_list(LvpHypervisor *self, GError **error);
 /* LVP_ERROR_EXISTS if a domain has this name or uuid. */
 gboolean lvp_hypervisor_check_unused(LvpHypervisor *self,
                                      const char *name,

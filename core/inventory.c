@@ -4,12 +4,19 @@
 #include <libvirt-provider/error.h>
 #include <string.h>
 
-/* Units that go to one machine only. */
+/* How many free units of one resource are in a set. */
 typedef struct {
+    LvpResource *resource;
+    guint n_free;
+} FreeCount;
+
+/* Units that go to one machine only. */
+struct LvpExclusionSet {
     char *name;
-    GPtrArray *members; /* LvpInventoryUnit */
-    guint n_held;
-} LvpExclusionSet;
+    GPtrArray *members;  /* LvpInventoryUnit */
+    guint n_taken;       /* held or quarantined */
+    GArray *free_counts; /* FreeCount; of the members that have it as their first set */
+};
 
 struct LvpInventory {
     GPtrArray *sources;   /* char *, interned names of sources */
@@ -18,6 +25,7 @@ struct LvpInventory {
     GHashTable *by_name;  /* name -> LvpResource */
     GPtrArray *units;     /* LvpInventoryUnit, owned */
     GHashTable *by_id;    /* LvpInventoryUnit as its own key: source and id */
+    GPtrArray *displaced; /* LvpInventoryUnit: lost, and another stands at their id */
     GHashTable *sets;     /* source:name -> LvpExclusionSet, owned */
     GArray *nodes;        /* int */
     LvpSnapshot *lost;    /* units that no snapshot has */
@@ -30,6 +38,7 @@ free_unit(gpointer data)
 {
     LvpInventoryUnit *unit = data;
     g_free(unit->quarantine);
+    g_free(unit->condition_reason);
     g_clear_pointer(&unit->sets, g_ptr_array_unref);
     g_free(unit);
 }
@@ -40,6 +49,7 @@ free_set(gpointer data)
     LvpExclusionSet *set = data;
     g_free(set->name);
     g_ptr_array_unref(set->members);
+    g_array_unref(set->free_counts);
     g_free(set);
 }
 
@@ -68,6 +78,7 @@ lvp_inventory_new(void)
     self->by_name = g_hash_table_new(g_str_hash, g_str_equal);
     self->units = g_ptr_array_new_with_free_func(free_unit);
     self->by_id = g_hash_table_new(hash_unit, equal_units);
+    self->displaced = g_ptr_array_new();
     self->sets = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_set);
     self->nodes = g_array_new(FALSE, FALSE, sizeof(int));
     self->lost = lvp_snapshot_new();
@@ -82,6 +93,7 @@ lvp_inventory_free(LvpInventory *self)
     if (!self)
         return;
     g_hash_table_unref(self->by_id);
+    g_ptr_array_unref(self->displaced);
     g_hash_table_unref(self->by_name);
     g_hash_table_unref(self->sets);
     g_ptr_array_unref(self->units);
@@ -129,20 +141,24 @@ add_resource(
     return resource;
 }
 
-static gboolean
-add_unit(LvpInventory *self, LvpResource *resource, const LvpUnit *found)
+static LvpInventoryUnit *
+make_unit(LvpInventory *self, LvpResource *resource, LvpUnit *found)
 {
     LvpInventoryUnit *unit = g_new0(LvpInventoryUnit, 1);
     unit->found = found;
     unit->resource = resource;
     unit->source = lvp_resource_get_source(resource);
-    if (g_hash_table_contains(self->by_id, unit)) {
-        g_free(unit);
-        return FALSE;
-    }
     g_ptr_array_add(self->units, unit);
-    g_hash_table_add(self->by_id, unit);
     note_node(self, found->node);
+    return unit;
+}
+
+static gboolean
+add_unit(LvpInventory *self, LvpResource *resource, LvpUnit *found)
+{
+    if (lvp_inventory_find_unit(self, lvp_resource_get_source(resource), found->id))
+        return FALSE;
+    g_hash_table_add(self->by_id, make_unit(self, resource, found));
     return TRUE;
 }
 
@@ -175,7 +191,7 @@ lvp_inventory_add_snapshot(LvpInventory *self,
         if (!add_resource(self, source, g_ptr_array_index(snapshot->pools, i), TRUE, error))
             return FALSE;
     for (guint i = 0; i < snapshot->units->len; i++) {
-        const LvpUnit *found = g_ptr_array_index(snapshot->units, i);
+        LvpUnit *found = g_ptr_array_index(snapshot->units, i);
         if (!found->resource)
             continue;
         LvpResource *resource = add_resource(self, source, found->resource, TRUE, error);
@@ -191,23 +207,33 @@ lvp_inventory_add_snapshot(LvpInventory *self,
 }
 
 void
-lvp_inventory_add_lost_unit(LvpInventory *self,
+lvp_inventory_add_held_unit(LvpInventory *self,
                             const char *source,
-                            const char *resource,
-                            const char *id,
-                            const char *identity,
-                            int node)
+                            const LvpHeldUnit *held,
+                            LvpCondition condition,
+                            const char *reason)
 {
-    if (lvp_inventory_find_unit(self, source, id))
+    LvpInventoryUnit *there = lvp_inventory_find_held_unit(self, source, held->id, held->identity);
+    if (there && held->found)
+        lvp_unit_add_found_attributes(there->found, held->found);
+    if (there)
         return;
-    LvpResource *known = g_hash_table_lookup(self->by_name, resource);
+    LvpResource *known = g_hash_table_lookup(self->by_name, held->resource);
     if (!known)
-        known = add_resource(self, own_source_name(self, source), resource, TRUE, NULL);
+        known = add_resource(self, own_source_name(self, source), held->resource, TRUE, NULL);
     if (!lvp_resource_is_unitary(known) || strcmp(lvp_resource_get_source(known), source) != 0)
         return; /* the name means something else by now: the claim stays, the unit is nobody's */
-    LvpUnit *unit = lvp_snapshot_add_unit(self->lost, resource, id, identity, node);
-    lvp_unit_add_condition(unit, LVP_CONDITION_LOST, "it is not there any more");
-    add_unit(self, known, unit);
+    gboolean displaced = lvp_inventory_find_unit(self, source, held->id) != NULL;
+    LvpUnit *unit =
+        lvp_snapshot_add_unit(self->lost, held->resource, held->id, held->identity, held->node);
+    if (held->found)
+        lvp_unit_add_found(unit, held->found);
+    lvp_unit_add_condition(unit, displaced ? LVP_CONDITION_LOST : condition,
+                           displaced ? "another device stands at its address now" : reason);
+    if (displaced)
+        g_ptr_array_add(self->displaced, make_unit(self, known, unit));
+    else
+        add_unit(self, known, unit);
 }
 
 static int
@@ -223,7 +249,8 @@ compare_units(gconstpointer a, gconstpointer b)
     const LvpInventoryUnit *left = *(LvpInventoryUnit *const *)a;
     const LvpInventoryUnit *right = *(LvpInventoryUnit *const *)b;
     int sources = strcmp(left->source, right->source);
-    return sources ? sources : strcmp(left->found->id, right->found->id);
+    int ids = strcmp(left->found->id, right->found->id);
+    return sources ? sources : ids ? ids : strcmp(left->found->identity, right->found->identity);
 }
 
 static void
@@ -237,6 +264,7 @@ join_sets(LvpInventory *self, LvpInventoryUnit *unit)
             set = g_new0(LvpExclusionSet, 1);
             set->name = g_steal_pointer(&name);
             set->members = g_ptr_array_new();
+            set->free_counts = g_array_new(FALSE, FALSE, sizeof(FreeCount));
             g_hash_table_insert(self->sets, set->name, set);
         }
         g_ptr_array_add(set->members, unit);
@@ -253,11 +281,44 @@ place_unit(LvpInventory *self, LvpInventoryUnit *unit)
     unit->bit = lvp_resource_add_unit(unit->resource, unit->node_index, unit);
 }
 
-/* Brings the bitmap in line with whether the unit is free. */
+/* Its bundle: the first of its sets; NULL for a unit that has none. */
+static LvpExclusionSet *
+get_bundle(const LvpInventoryUnit *unit)
+{
+    return unit->sets ? g_ptr_array_index(unit->sets, 0) : NULL;
+}
+
+static FreeCount *
+get_free_count(LvpExclusionSet *bundle, LvpResource *resource)
+{
+    for (guint i = 0; i < bundle->free_counts->len; i++) {
+        FreeCount *count = &g_array_index(bundle->free_counts, FreeCount, i);
+        if (count->resource == resource)
+            return count;
+    }
+    FreeCount fresh = {resource, 0};
+    for (guint i = 0; i < bundle->free_counts->len; i++) {
+        LvpResource *other = g_array_index(bundle->free_counts, FreeCount, i).resource;
+        lvp_resource_add_partner(resource, other);
+        lvp_resource_add_partner(other, resource);
+    }
+    g_array_append_val(bundle->free_counts, fresh);
+    return &g_array_index(bundle->free_counts, FreeCount, bundle->free_counts->len - 1);
+}
+
+/* Brings bitmap and bundle in line with whether the unit is free. */
 static void
 update_bit(LvpInventoryUnit *unit)
 {
-    lvp_resource_set_unit_free(unit->resource, unit->node_index, unit->bit, lvp_unit_is_free(unit));
+    gboolean free = lvp_unit_is_free(unit);
+    if (!lvp_resource_set_unit_free(unit->resource, unit->node_index, unit->bit, free))
+        return;
+    LvpExclusionSet *bundle = get_bundle(unit);
+    FreeCount *count = bundle ? get_free_count(bundle, unit->resource) : NULL;
+    guint before = count ? count->n_free : !free, after = free ? before + 1 : before - 1;
+    if (count)
+        count->n_free = after;
+    lvp_resource_move_bundle(unit->resource, before, after);
 }
 
 static void
@@ -329,9 +390,27 @@ lvp_inventory_get_resources(const LvpInventory *self)
 LvpInventoryUnit *
 lvp_inventory_find_unit(const LvpInventory *self, const char *source, const char *id)
 {
-    const LvpUnit found = {.id = id};
+    LvpUnit found = {.id = id};
     const LvpInventoryUnit key = {.found = &found, .source = source};
     return g_hash_table_lookup(self->by_id, &key);
+}
+
+LvpInventoryUnit *
+lvp_inventory_find_held_unit(const LvpInventory *self,
+                             const char *source,
+                             const char *id,
+                             const char *identity)
+{
+    LvpInventoryUnit *unit = lvp_inventory_find_unit(self, source, id);
+    if (unit && strcmp(unit->found->identity, identity) == 0)
+        return unit;
+    for (guint i = 0; i < self->displaced->len; i++) {
+        LvpInventoryUnit *lost = g_ptr_array_index(self->displaced, i);
+        if (strcmp(lost->source, source) == 0 && strcmp(lost->found->id, id) == 0 &&
+            strcmp(lost->found->identity, identity) == 0)
+            return lost;
+    }
+    return NULL;
 }
 
 const GPtrArray *
@@ -347,19 +426,42 @@ lvp_unit_is_free(const LvpInventoryUnit *self)
         self->found->unusable || self->found->conditions)
         return FALSE;
     for (guint i = 0; self->sets && i < self->sets->len; i++)
-        if (((LvpExclusionSet *)g_ptr_array_index(self->sets, i))->n_held > 0)
+        if (((LvpExclusionSet *)g_ptr_array_index(self->sets, i))->n_taken > 0)
             return FALSE;
     return TRUE;
 }
 
-static void
-change_holder(LvpInventoryUnit *self, gconstpointer holder)
+guint
+lvp_unit_count_free_mates(const LvpInventoryUnit *self)
 {
-    self->holder = holder;
+    LvpExclusionSet *bundle = get_bundle(self);
+    return bundle ? get_free_count(bundle, self->resource)->n_free : 1;
+}
+
+const GPtrArray *
+lvp_unit_get_mates(const LvpInventoryUnit *self)
+{
+    const LvpExclusionSet *bundle = get_bundle(self);
+    return bundle ? bundle->members : NULL;
+}
+
+/* What is held or quarantined keeps its whole sets from everybody else. */
+static gboolean
+is_taken(const LvpInventoryUnit *self)
+{
+    return self->holder || self->quarantine;
+}
+
+/* After a change of holder or quarantine. */
+static void
+update_sets(LvpInventoryUnit *self, gboolean was_taken)
+{
     update_bit(self);
+    if (is_taken(self) == was_taken)
+        return;
     for (guint i = 0; self->sets && i < self->sets->len; i++) {
         LvpExclusionSet *set = g_ptr_array_index(self->sets, i);
-        set->n_held = holder ? set->n_held + 1 : set->n_held - 1;
+        set->n_taken = was_taken ? set->n_taken - 1 : set->n_taken + 1;
         for (guint k = 0; k < set->members->len; k++)
             update_bit(g_ptr_array_index(set->members, k));
     }
@@ -369,14 +471,17 @@ void
 lvp_unit_take(LvpInventoryUnit *self, gconstpointer holder)
 {
     g_return_if_fail(self->holder == NULL && holder != NULL);
-    change_holder(self, holder);
+    gboolean was_taken = is_taken(self);
+    self->holder = holder;
+    update_sets(self, was_taken);
 }
 
 void
 lvp_unit_give(LvpInventoryUnit *self)
 {
     g_return_if_fail(self->holder != NULL);
-    change_holder(self, NULL);
+    self->holder = NULL;
+    update_sets(self, TRUE);
 }
 
 void
@@ -389,17 +494,22 @@ lvp_unit_set_cordoned(LvpInventoryUnit *self, gboolean cordoned)
 void
 lvp_unit_set_quarantine(LvpInventoryUnit *self, const char *reason)
 {
+    gboolean was_taken = is_taken(self);
     char *copy = g_strdup(reason);
     g_free(self->quarantine);
     self->quarantine = copy;
-    update_bit(self);
+    update_sets(self, was_taken);
 }
 
 void
-lvp_unit_add_core_condition(LvpInventoryUnit *self, LvpCondition condition, const char *reason)
+lvp_unit_set_core_condition(LvpInventoryUnit *self, LvpCondition condition, const char *reason)
 {
-    self->conditions |= (guint)condition;
-    self->condition_reason = reason;
+    if (!reason && !(self->conditions & (guint)condition))
+        return;
+    g_free(self->condition_reason);
+    self->condition_reason = g_strdup(reason);
+    self->conditions =
+        reason ? self->conditions | (guint)condition : self->conditions & ~(guint)condition;
     update_bit(self);
 }
 
@@ -410,7 +520,8 @@ lvp_unit_find_rival(const LvpInventoryUnit *self)
         const LvpExclusionSet *set = g_ptr_array_index(self->sets, i);
         for (guint k = 0; k < set->members->len; k++) {
             const LvpInventoryUnit *member = g_ptr_array_index(set->members, k);
-            if (member->holder && member->holder != self->holder)
+            if (member != self && is_taken(member) &&
+                (!member->holder || member->holder != self->holder))
                 return member;
         }
     }

@@ -5,24 +5,28 @@
  * Built once from the snapshots of all sources and then sealed; a rescan builds a new one. */
 #pragma once
 
+#include "lib/request.h"
 #include "lib/snapshot.h"
 #include "resource.h"
 
 typedef struct LvpInventory LvpInventory;
+typedef struct LvpExclusionSet LvpExclusionSet;
 
 /* One unit as it stands. Read only for all but inventory.c. */
 typedef struct {
-    const LvpUnit *found; /* what the source said; never NULL */
+    LvpUnit *found; /* what the source said; never NULL */
     LvpResource *resource;
     const char *source; /* its source's name */
     guint node_index;
     guint bit;            /* in the resource's bitmap of its node */
     gconstpointer holder; /* the machine; NULL: nobody's */
     gboolean cordoned;
-    char *quarantine;             /* the reason; NULL if not */
-    guint conditions;             /* of the core's, on top of found->conditions */
-    const char *condition_reason; /* literal */
-    GPtrArray *sets;              /* LvpExclusionSet; NULL if none */
+    char *quarantine;       /* the reason; NULL if not */
+    guint conditions;       /* of the core's, on top of found->conditions */
+    char *condition_reason; /* NULL where there is none */
+    const char *told_state; /* the last that was told of it, literal; NULL: nothing yet */
+    guint told_conditions;
+    GPtrArray *sets; /* LvpExclusionSet, inventory.c's own; NULL if none */
 } LvpInventoryUnit;
 
 LvpInventory *lvp_inventory_new(void);
@@ -35,14 +39,15 @@ gboolean lvp_inventory_add_snapshot(LvpInventory *self,
                                     const char *source,
                                     LvpSnapshot *snapshot,
                                     GError **error);
-/* Adds a unit that a machine holds (or a mark names) and no snapshot has; it is lost. Does nothing
- * if the unit exists. Before seal. */
-void lvp_inventory_add_lost_unit(LvpInventory *self,
+/* Adds a unit that a machine holds, or a mark names, and that no snapshot has as what it was: not
+ * at all, or with another identity. CONDITION (0: none) and REASON say what is the matter. One that
+ * is there gets the attributes that only the time before it was taken could tell, such as its
+ * original driver. Before seal. */
+void lvp_inventory_add_held_unit(LvpInventory *self,
                                  const char *source,
-                                 const char *resource,
-                                 const char *id,
-                                 const char *identity,
-                                 int node);
+                                 const LvpHeldUnit *held,
+                                 LvpCondition condition,
+                                 const char *reason);
 /* Builds the indexes; nothing can be added afterwards. */
 void lvp_inventory_seal(LvpInventory *self);
 
@@ -61,9 +66,14 @@ LvpResource *lvp_inventory_find_resource(const LvpInventory *self, const char *n
 const GPtrArray *lvp_inventory_get_resources(const LvpInventory *self);
 /* ---- units ---- */
 
-/* NULL if there is none. */
+/* The one that stands there now; NULL if there is none. */
 LvpInventoryUnit *
 lvp_inventory_find_unit(const LvpInventory *self, const char *source, const char *id);
+/* The one of that identity, though it may be lost and another stand at its id; or NULL. */
+LvpInventoryUnit *lvp_inventory_find_held_unit(const LvpInventory *self,
+                                               const char *source,
+                                               const char *id,
+                                               const char *identity);
 /* LvpInventoryUnit in the order of source and id; borrowed. */
 const GPtrArray *lvp_inventory_get_units(const LvpInventory *self);
 /* Whether it may be taken by a machine. */
@@ -73,10 +83,14 @@ void lvp_unit_give(LvpInventoryUnit *self);
 void lvp_unit_set_cordoned(LvpInventoryUnit *self, gboolean cordoned);
 /* REASON NULL: no longer. */
 void lvp_unit_set_quarantine(LvpInventoryUnit *self, const char *reason);
-/* REASON is a literal. */
+/* REASON NULL: no longer. */
 void
-lvp_unit_add_core_condition(LvpInventoryUnit *self, LvpCondition condition, const char *reason);
-/* A unit of another machine that shares an exclusion set, or NULL. */
+lvp_unit_set_core_condition(LvpInventoryUnit *self, LvpCondition condition, const char *reason);
+/* Its bundle is what goes to one machine with it: how many free units of the same resource are in
+ * it, itself included if it is free; and all its units, NULL where it is alone (borrowed). */
+guint lvp_unit_count_free_mates(const LvpInventoryUnit *self);
+const GPtrArray *lvp_unit_get_mates(const LvpInventoryUnit *self);
+/* A unit of another machine, or a quarantined one, that shares an exclusion set; or NULL. */
 const LvpInventoryUnit *lvp_unit_find_rival(const LvpInventoryUnit *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpInventory, lvp_inventory_free)

@@ -9,6 +9,7 @@
 
 #define SCHEMA_VERSION 1
 #define REMOVALS_BETWEEN_CLEANUPS 64
+#define MAX_EVENTS 10000
 #define APPLICATION_ID 0x6c767031 /* "lvp1" */
 
 /* MEMORY: a savepoint's journal is no file in /var/tmp. */
@@ -23,15 +24,20 @@ static const char SCHEMA[] =
     "CREATE TABLE machine(id INTEGER PRIMARY KEY, uuid TEXT NOT NULL, name TEXT NOT NULL,"
     " class TEXT NOT NULL, request TEXT NOT NULL, template INTEGER NOT NULL, labels TEXT NOT NULL,"
     " annotations TEXT NOT NULL, amounts TEXT NOT NULL, desired INTEGER NOT NULL,"
-    " created INTEGER NOT NULL, keep_nvram INTEGER NOT NULL, op INTEGER NOT NULL, step INTEGER NOT "
+    " created INTEGER NOT NULL, keep_nvram INTEGER NOT NULL, autostart INTEGER NOT NULL, op "
+    "INTEGER NOT NULL, step INTEGER NOT "
     "NULL, boot_id TEXT NOT NULL,"
     " generation INTEGER NOT NULL, error TEXT);"
-    "CREATE TABLE held_unit(source TEXT, id TEXT, machine TEXT NOT NULL, resource TEXT NOT NULL,"
-    " identity TEXT NOT NULL, node INTEGER NOT NULL, PRIMARY KEY(source, id)) WITHOUT ROWID;"
+    "CREATE TABLE held_unit(source TEXT, id TEXT, identity TEXT, machine TEXT NOT NULL,"
+    " resource TEXT NOT NULL, node INTEGER NOT NULL, found TEXT,"
+    " PRIMARY KEY(source, id, identity)) WITHOUT ROWID;"
     "CREATE TABLE record(machine TEXT, source TEXT, bytes BLOB NOT NULL,"
     " PRIMARY KEY(machine, source)) WITHOUT ROWID;"
     "CREATE TABLE unit_mark(source TEXT, id TEXT, cordoned INTEGER NOT NULL, quarantine TEXT,"
-    " resource TEXT, identity TEXT, record BLOB, PRIMARY KEY(source, id)) WITHOUT ROWID;";
+    " resource TEXT, identity TEXT, record BLOB, PRIMARY KEY(source, id)) WITHOUT ROWID;"
+    "CREATE TABLE event(id INTEGER PRIMARY KEY, time_us INTEGER NOT NULL, kind TEXT NOT NULL,"
+    " subject TEXT NOT NULL, from_state TEXT NOT NULL, to_state TEXT NOT NULL,"
+    " reason TEXT NOT NULL);";
 
 typedef enum {
     SQL_BEGIN,
@@ -52,6 +58,8 @@ typedef enum {
     SQL_DELETE_RECORDS,
     SQL_PUT_MARK,
     SQL_DELETE_MARK,
+    SQL_INSERT_EVENT,
+    SQL_DELETE_EVENTS,
     SQL_COUNT,
 } Sql;
 
@@ -68,18 +76,21 @@ static const char *const SQL_TEXTS[SQL_COUNT] = {
     [SQL_INSERT_MACHINE] =
         "INSERT INTO machine(desired, created, op, step, boot_id, generation,"
         " error, keep_nvram, uuid, name, class, request, template, labels, annotations,"
-        " amounts) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)",
+        " amounts, autostart) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
     [SQL_UPDATE_MACHINE] = "UPDATE machine SET desired=?1, created=?2, op=?3, step=?4, boot_id=?5,"
                            " generation=?6, error=?7, keep_nvram=?8 WHERE id=?9",
     [SQL_DELETE_MACHINE] = "DELETE FROM machine WHERE id=?1",
-    [SQL_INSERT_UNIT] = "INSERT INTO held_unit(source, id, machine, resource, identity, node)"
-                        " VALUES(?1,?2,?3,?4,?5,?6)",
+    [SQL_INSERT_UNIT] = "INSERT INTO held_unit(source, id, machine, resource, identity, node,"
+                        " found) VALUES(?1,?2,?3,?4,?5,?6,?7)",
     [SQL_DELETE_UNITS] = "DELETE FROM held_unit WHERE source=?1 AND id=?2 AND machine=?3",
     [SQL_PUT_RECORD] = "INSERT OR REPLACE INTO record(machine, source, bytes) VALUES(?1,?2,?3)",
     [SQL_DELETE_RECORDS] = "DELETE FROM record WHERE machine=?1",
     [SQL_PUT_MARK] = "INSERT OR REPLACE INTO unit_mark(source, id, cordoned, quarantine, resource,"
                      " identity, record) VALUES(?1,?2,?3,?4,?5,?6,?7)",
     [SQL_DELETE_MARK] = "DELETE FROM unit_mark WHERE source=?1 AND id=?2",
+    [SQL_INSERT_EVENT] = "INSERT OR REPLACE INTO event(id, time_us, kind, subject, from_state,"
+                         " to_state, reason) VALUES(?1,?2,?3,?4,?5,?6,?7)",
+    [SQL_DELETE_EVENTS] = "DELETE FROM event WHERE id<=?1",
 };
 
 struct LvpJournalDb {
@@ -93,13 +104,28 @@ struct LvpJournalDb {
 
 /* ---- statements ---- */
 
+/* What the system has said to sqlite, and where to look; g_free(). */
+static char *
+explain_error(LvpJournalDb *self)
+{
+    int result = sqlite3_errcode(self->handle) & 0xff; /* without the extension */
+    int code = sqlite3_system_errno(self->handle);
+    if (result != SQLITE_CANTOPEN && result != SQLITE_READONLY && result != SQLITE_IOERR &&
+        result != SQLITE_FULL)
+        return g_strdup("");
+    return g_strdup_printf(
+        "%s%s%s: the daemon must be able to write in the state folder, see --libvirt-provider-dir",
+        code ? " (" : "", code ? g_strerror(code) : "", code ? ")" : "");
+}
+
 static void
 set_db_error(LvpJournalDb *self, GError **error, const char *what)
 {
-    g_set_error(error, LVP_ERROR,
-                sqlite3_errcode(self->handle) == SQLITE_CONSTRAINT ? LVP_ERROR_CONFLICT
-                                                                   : LVP_ERROR_HOST,
-                "cannot %s journal %s: %s", what, self->path, sqlite3_errmsg(self->handle));
+    g_autofree char *explanation = explain_error(self);
+    g_set_error(
+        error, LVP_ERROR,
+        sqlite3_errcode(self->handle) == SQLITE_CONSTRAINT ? LVP_ERROR_CONFLICT : LVP_ERROR_HOST,
+        "cannot %s journal %s: %s%s", what, self->path, sqlite3_errmsg(self->handle), explanation);
 }
 
 static void
@@ -226,6 +252,8 @@ insert_units(LvpJournalDb *self, const LvpHolding *holding, GError **error)
         bind_text(statement, 4, unit->resource);
         bind_text(statement, 5, unit->identity);
         sqlite3_bind_int(statement, 6, unit->node);
+        g_autofree char *found = unit->found ? g_variant_print(unit->found, FALSE) : NULL;
+        bind_text(statement, 7, found);
         if (!step(self, SQL_INSERT_UNIT, error))
             return FALSE;
     }
@@ -251,6 +279,7 @@ lvp_journal_db_reserve(LvpJournalDb *self, LvpMachine *machine, GError **error)
     bind_text(statement, 14, labels);
     bind_text(statement, 15, annotations);
     bind_text(statement, 16, amounts);
+    sqlite3_bind_int(statement, 17, machine->autostart);
     if (!step(self, SQL_INSERT_MACHINE, error))
         return FALSE;
     machine->row_id = sqlite3_last_insert_rowid(self->handle);
@@ -348,6 +377,28 @@ lvp_journal_db_remove(LvpJournalDb *self,
         if (!lvp_journal_db_set_mark(self, g_ptr_array_index(marks, i), error))
             return FALSE;
     return TRUE;
+}
+
+gboolean
+lvp_journal_db_add_events(LvpJournalDb *self, const GPtrArray *events, GError **error)
+{
+    gint64 last_id = 0;
+    for (guint i = 0; i < events->len; i++) {
+        const LvpEvent *event = g_ptr_array_index(events, i);
+        sqlite3_stmt *statement = self->statements[SQL_INSERT_EVENT];
+        sqlite3_bind_int64(statement, 1, event->id);
+        sqlite3_bind_int64(statement, 2, event->time_us);
+        bind_text(statement, 3, event->kind);
+        bind_text(statement, 4, event->subject);
+        bind_text(statement, 5, event->from);
+        bind_text(statement, 6, event->to);
+        bind_text(statement, 7, event->reason);
+        if (!step(self, SQL_INSERT_EVENT, error))
+            return FALSE;
+        last_id = event->id;
+    }
+    sqlite3_bind_int64(self->statements[SQL_DELETE_EVENTS], 1, last_id - MAX_EVENTS);
+    return step(self, SQL_DELETE_EVENTS, error);
 }
 
 /* ---- transactions ---- */
@@ -496,4 +547,10 @@ GPtrArray *
 lvp_journal_db_load_marks(LvpJournalDb *self, GError **error)
 {
     return lvp_journal_rows_load_marks(self->handle, self->path, error);
+}
+
+GPtrArray *
+lvp_journal_db_load_events(LvpJournalDb *self, gint64 after, guint max, GError **error)
+{
+    return lvp_journal_rows_load_events(self->handle, self->path, after, max, error);
 }

@@ -29,6 +29,9 @@ gboolean lvp_journal_db_remove(LvpJournalDb *self,
                                GError **error);
 gboolean lvp_journal_db_set_mark(LvpJournalDb *self, const LvpUnitMark *mark, GError **error);
 
+gboolean lvp_journal_db_add_events(LvpJournalDb *self, const GPtrArray *events, GError **error);
+GPtrArray *lvp_journal_db_load_events(LvpJournalDb *self, gint64 after, guint max, GError **error);
+
 GPtrArray *lvp_journal_db_load_machines(LvpJournalDb *self, GError **error);
 GPtrArray *lvp_journal_db_load_marks(LvpJournalDb *self, GError **error);
 

@@ -217,6 +217,7 @@ read_machine(sqlite3_stmt *statement)
     machine->error = dup_reason(&row, 14);
     machine->keep_nvram = get_number(&row, 15, FALSE, TRUE) != FALSE;
     machine->row_id = sqlite3_column_int64(statement, 16);
+    machine->autostart = get_number(&row, 17, FALSE, TRUE) != FALSE;
     if (row.damaged || !lvp_machine_check_uuid(machine->uuid, NULL) ||
         !lvp_machine_check_name(machine->name, NULL))
         return NULL;
@@ -231,9 +232,13 @@ read_unit(sqlite3_stmt *statement, GHashTable *by_uuid)
     const char *source = get_text(&row, 0), *id = get_text(&row, 1);
     const char *resource = get_text(&row, 3), *identity = get_text(&row, 4);
     int node = (int)get_number(&row, 5, LVP_NODE_NONE, G_MAXINT);
+    g_autoptr(GVariant) found = sqlite3_column_type(statement, 6) == SQLITE_NULL
+                                    ? NULL
+                                    : parse_column(&row, 6, LVP_HELD_FOUND_TYPE);
     if (!machine || row.damaged)
         return FALSE;
-    lvp_holding_add_unit(get_holding(machine, source), resource, id, identity, node);
+    lvp_holding_add_unit(get_holding(machine, source), resource, id, identity, node)->found =
+        g_steal_pointer(&found);
     return TRUE;
 }
 
@@ -241,8 +246,8 @@ static gboolean
 load_units(const Reader *self, GHashTable *by_uuid, GError **error)
 {
     sqlite3_stmt *row = prepare_read(self,
-                                     "SELECT source, id, machine, resource, identity, node"
-                                     " FROM held_unit ORDER BY source, id",
+                                     "SELECT source, id, machine, resource, identity, node, found"
+                                     " FROM held_unit ORDER BY source, id, identity",
                                      error);
     if (!row)
         return FALSE;
@@ -289,7 +294,7 @@ lvp_journal_rows_load_machines(sqlite3 *handle, const char *path, GError **error
         self,
         "SELECT uuid, name, class, request, template.text, labels, annotations, amounts,"
         " desired, created, op, step, boot_id, generation, error, keep_nvram,"
-        " machine.id FROM machine LEFT JOIN template ON template.id = machine.template"
+        " machine.id, autostart FROM machine LEFT JOIN template ON template.id = machine.template"
         " ORDER BY name",
         error);
     if (!row)
@@ -354,4 +359,43 @@ lvp_journal_rows_load_marks(sqlite3 *handle, const char *path, GError **error)
             ok = set_damaged(self, "the mark", column_text(row, 1), error);
     }
     return end_read(self, row, ok, result, error) ? g_steal_pointer(&marks) : NULL;
+}
+
+static LvpEvent *
+read_event(sqlite3_stmt *statement)
+{
+    Row row = {statement, FALSE};
+    g_autoptr(LvpEvent) event =
+        lvp_event_new(get_text(&row, 2), get_text(&row, 3), get_text(&row, 4), get_text(&row, 5),
+                      get_text(&row, 6));
+    event->id = get_number(&row, 0, 1, G_MAXINT64);
+    event->time_us = get_number(&row, 1, 0, G_MAXINT64);
+    return row.damaged ? NULL : g_steal_pointer(&event);
+}
+
+GPtrArray *
+lvp_journal_rows_load_events(
+    sqlite3 *handle, const char *path, gint64 after, guint max, GError **error)
+{
+    const Reader reader = {handle, path}, *self = &reader;
+    sqlite3_stmt *row = prepare_read(
+        self,
+        "SELECT * FROM (SELECT id, time_us, kind, subject, from_state, to_state, reason FROM event"
+        " WHERE id>?1 ORDER BY id DESC LIMIT ?2) ORDER BY id",
+        error);
+    if (!row)
+        return NULL;
+    sqlite3_bind_int64(row, 1, after);
+    sqlite3_bind_int64(row, 2, max);
+    g_autoptr(GPtrArray) events = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_event_free);
+    gboolean ok = TRUE;
+    int result = SQLITE_DONE;
+    while (ok && (result = sqlite3_step(row)) == SQLITE_ROW) {
+        LvpEvent *event = read_event(row);
+        if (event)
+            g_ptr_array_add(events, event);
+        else
+            ok = set_damaged(self, "an event", column_text(row, 0), error);
+    }
+    return end_read(self, row, ok, result, error) ? g_steal_pointer(&events) : NULL;
 }

@@ -24,6 +24,7 @@ struct Task {
     const LvpMachine *machine;
     const GPtrArray *marks;
     const LvpUnitMark *mark;
+    const GPtrArray *events;
     GError *error;
     gboolean ok;
     gboolean done;
@@ -212,6 +213,40 @@ lvp_journal_set_mark(LvpJournal *self, const LvpUnitMark *mark, GError **error)
 {
     Task task = {.run = run_set_mark, .mark = mark};
     return submit(self, &task, error);
+}
+
+static gboolean
+run_add_events(LvpJournalDb *db, const Task *task, GError **error)
+{
+    return lvp_journal_db_add_events(db, task->events, error);
+}
+
+gboolean
+lvp_journal_add_events(LvpJournal *self, const GPtrArray *events, GError **error)
+{
+    Task task = {.run = run_add_events, .events = events};
+    return submit(self, &task, error);
+}
+
+/* Reads in between two batches of writes. */
+GPtrArray *
+lvp_journal_load_events(LvpJournal *self, gint64 after, guint max, GError **error)
+{
+    g_mutex_lock(&self->mutex);
+    while (self->writing)
+        g_cond_wait(&self->written, &self->mutex);
+    GPtrArray *events = lvp_journal_db_load_events(self->db, after, max, error);
+    g_mutex_unlock(&self->mutex);
+    return events;
+}
+
+gint64
+lvp_journal_read_last_event(LvpJournal *self, GError **error)
+{
+    g_autoptr(GPtrArray) last = lvp_journal_load_events(self, 0, 1, error);
+    if (!last)
+        return -1;
+    return last->len > 0 ? ((const LvpEvent *)g_ptr_array_index(last, 0))->id : 0;
 }
 
 /* ---- open, load, close ---- */

@@ -6,6 +6,7 @@
  * a call passes in must not change until it returns. */
 #pragma once
 
+#include "event.h"
 #include "machine.h"
 
 typedef struct LvpJournal LvpJournal;
@@ -51,6 +52,15 @@ gboolean lvp_journal_remove(LvpJournal *self,
                             GError **error);
 /* Sets a mark, or removes it if it says nothing. */
 gboolean lvp_journal_set_mark(LvpJournal *self, const LvpUnitMark *mark, GError **error);
+
+/* ---- events ---- */
+
+/* Adds EVENTS (LvpEvent, in the order of ids) and forgets the oldest: ten thousand are kept. */
+gboolean lvp_journal_add_events(LvpJournal *self, const GPtrArray *events, GError **error);
+/* The highest id; 0 where there is none, -1 with error. */
+gint64 lvp_journal_read_last_event(LvpJournal *self, GError **error);
+/* The last MAX events with an id above AFTER, in the order of ids: LvpEvent. */
+GPtrArray *lvp_journal_load_events(LvpJournal *self, gint64 after, guint max, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpJournal, lvp_journal_close)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpUnitMark, lvp_unit_mark_free)

@@ -12,40 +12,52 @@ struct LvpKeyFile {
     GKeyFile *keys;
 };
 
-/* The line of KEY in GROUP, or 0; GKeyFile does not tell. */
+/* The last line of KEY in GROUP, the one that counts, or 0; GKeyFile does not tell. */
 static guint
 find_line(const char *text, const char *group, const char *key)
 {
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     g_autofree char *header = g_strdup_printf("[%s]", group);
     gboolean inside = FALSE;
+    guint found = 0;
     for (guint i = 0; lines[i]; i++) {
         char *line = g_strstrip(lines[i]);
         if (line[0] == '[')
             inside = strcmp(line, header) == 0;
         else if (inside && g_str_has_prefix(line, key) && line[strlen(key)] &&
                  strchr("= \t", line[strlen(key)]))
-            return i + 1;
+            found = i + 1;
     }
-    return 0;
+    return found;
 }
 
-/* The first line that is neither empty, comment, group nor pair, or 1. */
-static guint
-find_bad_line(const char *text)
+/* TEXT without the lines that are neither comment, group nor pair in a group, each reported; so
+ * that what else is wrong is told in the same run. g_free(). */
+static char *
+drop_bad_lines(const char *name, const char *text, LvpDiagnostics *diagnostics)
 {
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    gboolean in_group = FALSE;
+    gboolean in_group = FALSE, told = FALSE;
     for (guint i = 0; lines[i]; i++) {
-        const char *line = g_strstrip(lines[i]);
+        g_autofree char *line = g_strstrip(g_strdup(lines[i]));
         if (line[0] == '\0' || line[0] == '#')
             continue;
-        if (line[0] == '[' && g_str_has_suffix(line, "]"))
+        if (line[0] == '[' && g_str_has_suffix(line, "]")) {
             in_group = TRUE;
-        else if (!in_group || !strchr(line, '='))
-            return i + 1;
+            continue;
+        }
+        if (in_group && strchr(line, '='))
+            continue;
+        if (in_group)
+            lvp_diagnostics_add(diagnostics, name, i + 1, 1,
+                                "'%.60s' is no KEY=VALUE, [group] or # comment", line);
+        else if (!told)
+            lvp_diagnostics_add(diagnostics, name, i + 1, 1,
+                                "'%.60s' stands before the first [group]", line);
+        told = TRUE;
+        lines[i][0] = '\0';
     }
-    return 1;
+    return g_strjoinv("\n", lines);
 }
 
 /* NULL after a diagnostic. A FIFO or device would never end. */
@@ -79,9 +91,10 @@ lvp_key_file_read(const char *name, LvpDiagnostics *diagnostics)
     g_autoptr(GError) error = NULL;
     if (!self->text)
         return NULL;
-    if (g_key_file_load_from_data(self->keys, self->text, (gsize)-1, G_KEY_FILE_NONE, &error))
+    g_autofree char *good = drop_bad_lines(name, self->text, diagnostics);
+    if (g_key_file_load_from_data(self->keys, good, (gsize)-1, G_KEY_FILE_NONE, &error))
         return g_steal_pointer(&self);
-    lvp_diagnostics_add(diagnostics, name, find_bad_line(self->text), 1, "%s", error->message);
+    lvp_diagnostics_add(diagnostics, name, 0, 0, "%s", error->message);
     return NULL;
 }
 
@@ -122,13 +135,13 @@ lvp_key_file_apply(const LvpKeyFile *self,
     for (guint i = 0; names && names[i]; i++) {
         guint line = find_line(self->text, group, names[i]);
         g_autofree char *value = g_key_file_get_string(self->keys, group, names[i], NULL);
-        g_autoptr(GError) error = NULL;
+        LvpOptionPlace place = {names[i], self->name, line};
         if (!lvp_options_find_row(rows, names[i]))
             report_unknown(self, group, names[i], rows, diagnostics);
         else if (!value)
             lvp_diagnostics_add(diagnostics, self->name, line, 1, "%s has no valid text", names[i]);
-        else if (!lvp_options_set(options, names[i], value, &error))
-            lvp_diagnostics_add(diagnostics, self->name, line, 1, "%s", error->message);
+        else
+            lvp_options_set_from(options, names[i], value, &place, diagnostics);
     }
 }
 

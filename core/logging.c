@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "logging.h"
 
-#include <libvirt-provider/error.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,15 +51,18 @@ write_entry(GLogLevelFlags level, const GLogField *fields, gsize count, gpointer
 }
 
 gboolean
-lvp_logging_set_level(const char *level, GError **error)
+lvp_logging_has_level(const char *level)
 {
-    for (guint i = 0; i < G_N_ELEMENTS(LEVELS); i++) {
-        if (strcmp(LEVELS[i].name, level) != 0)
-            continue;
-        g_log_set_writer_func(write_entry, GUINT_TO_POINTER(LEVELS[i].mask), NULL);
-        return TRUE;
-    }
-    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
-                "log-level must be error, warning, info or debug, but is '%s'", level);
+    for (guint i = 0; i < G_N_ELEMENTS(LEVELS); i++)
+        if (strcmp(LEVELS[i].name, level) == 0)
+            return TRUE;
     return FALSE;
+}
+
+void
+lvp_logging_set_level(const char *level)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(LEVELS); i++)
+        if (strcmp(LEVELS[i].name, level) == 0)
+            g_log_set_writer_func(write_entry, GUINT_TO_POINTER(LEVELS[i].mask), NULL);
 }

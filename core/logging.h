@@ -4,5 +4,9 @@
 
 #include <glib.h>
 
-/* LEVEL: error, warning, info or debug. Once, at start. LVP_ERROR_INVALID_REQUEST. */
-gboolean lvp_logging_set_level(const char *level, GError **error);
+#define LVP_LOGGING_LEVELS "error, warning, info or debug"
+
+/* Whether LEVEL is one of them. */
+gboolean lvp_logging_has_level(const char *level);
+/* Once, at start. */
+void lvp_logging_set_level(const char *level);

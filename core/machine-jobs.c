@@ -1,69 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The order of a create is the order of trust: what is decided is durable before the sources are
  * asked, their records are durable before they act, they have acted before libvirt sees the domain,
- * and it is acknowledged last. Taking back: machine-undo.c. */
-#include "domain-xml.h"
+ * and it is acknowledged last. Taking back: machine-undo.c;
+ * what would be done: machine-dry-run.c. */
 #include "machine-steps.h"
 
 #include <libvirt-provider/error.h>
-#include <string.h>
 
 /* ---- create ---- */
-
-/* A template that names a device which this provider gives away would give it away twice. */
-typedef struct {
-    char **addresses;
-    const char *found;
-} TemplateCheck;
-
-static void
-find_template_device(const LvpWorld *world, gpointer data)
-{
-    TemplateCheck *check = data;
-    for (guint i = 0; check->addresses[i] && !check->found; i++)
-        for (guint s = 0; s < world->sources->len; s++)
-            if (lvp_inventory_find_unit(world->inventory,
-                                        lvp_source_get_name(g_ptr_array_index(world->sources, s)),
-                                        check->addresses[i]))
-                check->found = check->addresses[i];
-}
-
-static gboolean
-check_template(const LvpMachineJobs *jobs, const char *text, GError **error)
-{
-    g_auto(GStrv) addresses = lvp_domain_xml_list_host_addresses(text, error);
-    if (!addresses)
-        return FALSE;
-    TemplateCheck check = {addresses, NULL};
-    lvp_allocator_read(jobs->allocator, find_template_device, &check);
-    if (!check.found)
-        return TRUE;
-    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
-                "the template holds %s itself, a device that this provider gives away: remove it "
-                "from the template, the class says what the machine gets",
-                check.found);
-    return FALSE;
-}
-
-static gboolean
-check_spec(const LvpMachineJobs *jobs, const LvpCreateSpec *spec, GError **error)
-{
-    return lvp_machine_check_name(spec->name, error) &&
-           (!spec->uuid || lvp_machine_check_uuid(spec->uuid, error)) &&
-           check_template(jobs, spec->template_xml, error);
-}
-
-static gboolean
-prepare_all(GPtrArray *sources, LvpMachine *machine, GError **error)
-{
-    for (guint i = 0; i < machine->holdings->len; i++) {
-        LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
-        LvpSource *source = lvp_step_find_source(sources, machine, holding->source, error);
-        if (!source || !lvp_source_prepare(source, holding, error))
-            return FALSE;
-    }
-    return TRUE;
-}
 
 static gboolean
 commit_all(GPtrArray *sources, const LvpMachine *machine, GError **error)
@@ -86,7 +30,8 @@ carry_out_create(const LvpMachineJobs *jobs,
 {
     LvpAllocator *allocator = jobs->allocator;
     g_autoptr(GPtrArray) sources = lvp_allocator_dup_sources(allocator);
-    if (!prepare_all(sources, machine, error) ||
+    lvp_step_say(progress, "looking at the resources");
+    if (!lvp_step_prepare(sources, machine, error) ||
         !lvp_allocator_advance(allocator, machine, LVP_STEP_PREPARED, jobs->boot_id, error))
         return FALSE;
     lvp_step_say(progress, "taking the resources from the host");
@@ -105,6 +50,20 @@ carry_out_create(const LvpMachineJobs *jobs,
     return lvp_allocator_finish(allocator, machine, error);
 }
 
+/* The create of a machine that exists already: one that has lost its domain gets it back. */
+static gboolean
+take_up(const LvpMachineJobs *jobs,
+        const LvpMachine *machine,
+        const LvpProgress *progress,
+        GError **error)
+{
+    lvp_step_look_at_domain(jobs, machine);
+    if (machine->domain != LVP_DOMAIN_ABSENT)
+        return TRUE;
+    g_message("machine %s is taken up again", machine->name);
+    return lvp_machine_start(jobs, machine->name, progress, error);
+}
+
 LvpMachine *
 lvp_machine_create(const LvpMachineJobs *jobs,
                    const LvpCreateSpec *asked,
@@ -116,7 +75,7 @@ lvp_machine_create(const LvpMachineJobs *jobs,
     gboolean existing = FALSE;
     if (!spec.template_xml)
         spec.template_xml = jobs->default_template;
-    if (!check_spec(jobs, &spec, error))
+    if (!lvp_step_check_spec(jobs, &spec, error))
         return NULL;
     g_autoptr(LvpMachine) planned = lvp_allocator_plan(jobs->allocator, &spec, error);
     if (!planned)
@@ -127,8 +86,10 @@ lvp_machine_create(const LvpMachineJobs *jobs,
         !lvp_hypervisor_check_unused(jobs->hypervisor, spec.name, spec.uuid, error))
         return NULL;
     g_autoptr(LvpMachine) machine = lvp_allocator_reserve(jobs->allocator, &spec, &existing, error);
-    if (!machine || existing)
-        return g_steal_pointer(&machine);
+    if (!machine)
+        return NULL;
+    if (existing)
+        return take_up(jobs, machine, progress, error) ? g_steal_pointer(&machine) : NULL;
     GError *problem = NULL;
     if (carry_out_create(jobs, machine, progress, &problem)) {
         g_message("machine %s (%s) of class %s is created", machine->name, machine->uuid,
@@ -143,21 +104,6 @@ lvp_machine_create(const LvpMachineJobs *jobs,
     return NULL;
 }
 
-char *
-lvp_machine_render(const LvpMachineJobs *jobs, const LvpCreateSpec *asked, GError **error)
-{
-    LvpCreateSpec spec = *asked;
-    if (!spec.template_xml)
-        spec.template_xml = jobs->default_template;
-    if (!check_spec(jobs, &spec, error))
-        return NULL;
-    g_autoptr(LvpMachine) machine = lvp_allocator_plan(jobs->allocator, &spec, error);
-    if (!machine)
-        return NULL;
-    g_autoptr(GPtrArray) sources = lvp_allocator_dup_sources(jobs->allocator);
-    return lvp_step_build_domain(jobs, sources, machine, error);
-}
-
 /* ---- start, stop, delete ---- */
 
 /* Brings what the sources hold for the machine back to what the records say: after a reboot the
@@ -168,24 +114,28 @@ commit_again(GPtrArray *sources, const LvpMachine *machine, GError **error)
     for (guint i = 0; i < machine->holdings->len; i++) {
         const LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
         LvpSource *source = lvp_step_find_source(sources, machine, holding->source, error);
-        if (!source)
-            return FALSE;
-        g_autoptr(LvpOutcome) outcome = lvp_source_restore(source, holding);
-        for (guint k = 0; k < outcome->rows->len; k++) {
-            const LvpOutcomeRow *row = &g_array_index(outcome->rows, LvpOutcomeRow, k);
-            if (row->verdict == LVP_VERDICT_MATCHES || row->verdict == LVP_VERDICT_NEEDS_COMMIT)
-                continue;
-            g_set_error(error, LVP_ERROR,
-                        row->verdict == LVP_VERDICT_BLOCKED ? LVP_ERROR_BUSY : LVP_ERROR_CONFLICT,
-                        "machine %s cannot start: %s: %s", machine->name,
-                        row->unit_id ? row->unit_id : holding->source, row->reason);
-            return FALSE;
-        }
-        if (lvp_outcome_find(outcome, LVP_VERDICT_NEEDS_COMMIT) &&
-            !lvp_source_commit(source, holding, error))
+        gboolean needs_commit = FALSE;
+        if (!source || !lvp_step_compare(source, machine, holding, &needs_commit, error) ||
+            (needs_commit && !lvp_source_commit(source, holding, error)))
             return FALSE;
     }
     return TRUE;
+}
+
+gboolean
+lvp_machine_bind_again(const LvpMachineJobs *jobs, const char *uuid, GError **error)
+{
+    g_autoptr(GPtrArray) sources = lvp_allocator_dup_sources(jobs->allocator);
+    g_autoptr(LvpMachine) machine = lvp_allocator_resume(jobs->allocator, uuid, LVP_OPERATION_NONE);
+    if (!machine) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_BUSY, "an operation is under way");
+        return FALSE;
+    }
+    gboolean ok =
+        lvp_step_check_sources(sources, machine, error) && commit_again(sources, machine, error) &&
+        lvp_allocator_advance(jobs->allocator, machine, LVP_STEP_COMMITTED, jobs->boot_id, error);
+    lvp_allocator_rest(jobs->allocator, machine);
+    return ok;
 }
 
 static gboolean
@@ -199,8 +149,13 @@ carry_out_start(const LvpMachineJobs *jobs,
     if (!lvp_step_check_sources(sources, machine, error) ||
         !lvp_hypervisor_get_state(jobs->hypervisor, machine->uuid, &state, error))
         return FALSE;
-    if (state != LVP_DOMAIN_RUNNING && state != LVP_DOMAIN_PAUSED &&
-        !commit_again(sources, machine, error))
+    if (state != LVP_DOMAIN_RUNNING && state != LVP_DOMAIN_PAUSED) {
+        lvp_step_say(progress, "looking at the resources");
+        if (!commit_again(sources, machine, error))
+            return FALSE;
+    }
+    if (strcmp(machine->boot_id, jobs->boot_id) != 0 &&
+        !lvp_allocator_advance(jobs->allocator, machine, LVP_STEP_COMMITTED, jobs->boot_id, error))
         return FALSE;
     if (state == LVP_DOMAIN_ABSENT && !lvp_step_define_domain(jobs, sources, machine, error))
         return FALSE;
@@ -239,15 +194,8 @@ carry_out_stop(const LvpMachineJobs *jobs,
                GError **error)
 {
     LvpDomainState state;
-    if (!lvp_hypervisor_get_state(jobs->hypervisor, machine->uuid, &state, error))
+    if (!lvp_step_find_domain(jobs, machine, &state, error))
         return FALSE;
-    if (state == LVP_DOMAIN_ABSENT) {
-        g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT,
-                    "machine %s has no domain any more: there is nothing to stop; start it, or "
-                    "delete it",
-                    machine->name);
-        return FALSE;
-    }
     if (force) {
         lvp_step_say(progress, "ending the domain");
         if (!lvp_hypervisor_destroy(jobs->hypervisor, machine->uuid, error))

@@ -11,6 +11,8 @@ typedef struct {
     LvpAllocator *allocator;
     LvpHypervisor *hypervisor;
     const char *boot_id;
+    gint64 orphan_grace_us;     /* how long a machine without domain keeps what it holds */
+    gint64 (*get_now_us)(void); /* a clock that never goes back */
     const char *default_template;
 } LvpMachineJobs;
 
@@ -26,8 +28,6 @@ LvpMachine *lvp_machine_create(const LvpMachineJobs *jobs,
                                const LvpCreateSpec *asked,
                                const LvpProgress *progress,
                                GError **error);
-/* The domain that create would define, without any effect; g_free(). */
-char *lvp_machine_render(const LvpMachineJobs *jobs, const LvpCreateSpec *asked, GError **error);
 gboolean lvp_machine_start(const LvpMachineJobs *jobs,
                            const char *name,
                            const LvpProgress *progress,
@@ -44,6 +44,10 @@ gboolean lvp_machine_delete(const LvpMachineJobs *jobs,
                             gboolean keep_nvram,
                             const LvpProgress *progress,
                             GError **error);
+
+/* Takes the resources of a machine that is off from the host again, as after a reboot. Not while an
+ * operation is under way: LVP_ERROR_BUSY. */
+gboolean lvp_machine_bind_again(const LvpMachineJobs *jobs, const char *uuid, GError **error);
 
 /* ---- for reconcile: MACHINE is busy with the operation that stands in the journal ---- */
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "machine-steps.h"
 
+#include "domain-schema.h"
 #include "domain-xml.h"
 
 #include <libvirt-provider/error.h>
-#include <string.h>
 
 void
 lvp_step_say(const LvpProgress *progress, const char *text)
@@ -19,12 +19,10 @@ lvp_step_find_source(GPtrArray *sources,
                      const char *name,
                      GError **error)
 {
-    for (guint i = 0; i < sources->len; i++) {
-        LvpSource *source = g_ptr_array_index(sources, i);
-        if (strcmp(lvp_source_get_name(source), name) == 0)
-            return source;
-    }
-    g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE,
+    LvpSource *source = lvp_source_find(sources, name);
+    if (source)
+        return source;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT,
                 "source-missing: machine %s holds resources of source %s, which is not loaded: add "
                 "it to --resource-manager-sources and restart",
                 machine->name, name);
@@ -42,7 +40,103 @@ lvp_step_check_sources(GPtrArray *sources, const LvpMachine *machine, GError **e
     return TRUE;
 }
 
+/* ---- what is asked for ---- */
+
+/* A template that names a device which this provider gives away would give it away twice. */
+typedef struct {
+    char **addresses;
+    const char *found;
+} TemplateCheck;
+
+static void
+find_template_device(const LvpWorld *world, gpointer data)
+{
+    TemplateCheck *check = data;
+    for (guint i = 0; check->addresses[i] && !check->found; i++)
+        for (guint s = 0; s < world->sources->len; s++)
+            if (lvp_inventory_find_unit(world->inventory,
+                                        lvp_source_get_name(g_ptr_array_index(world->sources, s)),
+                                        check->addresses[i]))
+                check->found = check->addresses[i];
+}
+
+static gboolean
+check_template(const LvpMachineJobs *jobs, const char *text, GError **error)
+{
+    g_auto(GStrv) addresses = lvp_domain_xml_list_host_addresses(text, error);
+    if (!addresses)
+        return FALSE;
+    TemplateCheck check = {addresses, NULL};
+    lvp_allocator_read(jobs->allocator, find_template_device, &check);
+    if (!check.found)
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                "the template holds %s itself, a device that this provider gives away: remove it "
+                "from the template, the class says what the machine gets",
+                check.found);
+    return FALSE;
+}
+
+gboolean
+lvp_step_check_spec(const LvpMachineJobs *jobs, const LvpCreateSpec *spec, GError **error)
+{
+    return lvp_machine_check_name(spec->name, error) &&
+           (!spec->uuid || lvp_machine_check_uuid(spec->uuid, error)) &&
+           check_template(jobs, spec->template_xml, error);
+}
+
+gboolean
+lvp_step_prepare(GPtrArray *sources, LvpMachine *machine, GError **error)
+{
+    for (guint i = 0; i < machine->holdings->len; i++) {
+        LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
+        LvpSource *source = lvp_step_find_source(sources, machine, holding->source, error);
+        if (!source || !lvp_source_prepare(source, holding, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+lvp_step_compare(LvpSource *source,
+                 const LvpMachine *machine,
+                 const LvpHolding *holding,
+                 gboolean *ret_needs_commit,
+                 GError **error)
+{
+    g_autoptr(LvpOutcome) outcome = lvp_source_restore(source, holding);
+    for (guint i = 0; i < outcome->rows->len; i++) {
+        const LvpOutcomeRow *row = &g_array_index(outcome->rows, LvpOutcomeRow, i);
+        if (row->verdict == LVP_VERDICT_MATCHES || row->verdict == LVP_VERDICT_NEEDS_COMMIT)
+            continue;
+        g_set_error(error, LVP_ERROR,
+                    row->verdict == LVP_VERDICT_BLOCKED ? LVP_ERROR_BUSY : LVP_ERROR_CONFLICT,
+                    "machine %s cannot start: %s: %s", machine->name,
+                    row->unit_id ? row->unit_id : holding->source, row->reason);
+        return FALSE;
+    }
+    *ret_needs_commit = lvp_outcome_find(outcome, LVP_VERDICT_NEEDS_COMMIT) != NULL;
+    return TRUE;
+}
+
 /* ---- the domain ---- */
+
+gboolean
+lvp_step_find_domain(const LvpMachineJobs *jobs,
+                     const LvpMachine *machine,
+                     LvpDomainState *ret_state,
+                     GError **error)
+{
+    if (!lvp_hypervisor_get_state(jobs->hypervisor, machine->uuid, ret_state, error))
+        return FALSE;
+    if (*ret_state != LVP_DOMAIN_ABSENT)
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT,
+                "machine %s has no domain any more: there is nothing to stop; start it, or "
+                "delete it",
+                machine->name);
+    return FALSE;
+}
 
 char *
 lvp_step_build_domain(const LvpMachineJobs *jobs,
@@ -74,7 +168,19 @@ lvp_step_define_domain(const LvpMachineJobs *jobs,
                        GError **error)
 {
     g_autofree char *xml = lvp_step_build_domain(jobs, sources, machine, error);
-    return xml && lvp_hypervisor_define(jobs->hypervisor, xml, error);
+    if (!xml)
+        return FALSE;
+    GError *problem = NULL;
+    if (lvp_hypervisor_define(jobs->hypervisor, xml, &problem))
+        return TRUE;
+    /* Which element it is, libvirt does not say. */
+    gboolean checked;
+    if (g_error_matches(problem, LVP_ERROR, LVP_ERROR_INVALID_REQUEST) &&
+        !lvp_domain_schema_check(lvp_domain_schema_get_file(), xml, &checked, error))
+        g_error_free(problem);
+    else
+        g_propagate_error(error, problem);
+    return FALSE;
 }
 
 void

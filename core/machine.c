@@ -19,6 +19,7 @@ lvp_machine_new(const char *uuid, const char *name, const char *class_name)
     self->desired = LVP_DESIRED_RUNNING;
     self->operation = LVP_OPERATION_CREATE;
     self->boot_id = g_strdup("");
+    self->notes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     self->holdings = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_holding_free);
     return self;
 }
@@ -45,6 +46,7 @@ lvp_machine_unref(LvpMachine *self)
     g_free(self->boot_id);
     g_free(self->error);
     g_ptr_array_unref(self->holdings);
+    g_hash_table_unref(self->notes);
     g_free(self);
 }
 
@@ -129,8 +131,14 @@ lvp_machine_dup_reason(const LvpMachine *self)
     if (self->domain == LVP_DOMAIN_UNKNOWN)
         return g_strdup("as last known: libvirt does not answer");
     if (self->domain == LVP_DOMAIN_ABSENT)
-        return g_strdup("its domain was undefined by somebody else; its resources stay held: "
-                        "delete the machine, or start it to define the domain again");
+        return g_strdup("its domain was undefined by somebody else; what it holds is given back "
+                        "after orphan-grace: start it, or create it again with the same uuid, to "
+                        "keep it");
+    GHashTableIter iter;
+    gpointer unit, note;
+    g_hash_table_iter_init(&iter, self->notes);
+    if (g_hash_table_iter_next(&iter, &unit, &note))
+        return g_strdup_printf("%s: %s", (const char *)unit, (const char *)note);
     return NULL;
 }
 

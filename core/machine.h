@@ -45,6 +45,7 @@ typedef struct {
     GVariant *labels;      /* a{ss} */
     GVariant *annotations; /* a{ss} */
     LvpDesired desired;
+    gboolean autostart;  /* start it after a reboot, if it is to run */
     gboolean created;    /* create was acknowledged */
     gboolean keep_nvram; /* of a delete: leave NVRAM and TPM files where they are */
     LvpOperation operation;
@@ -56,6 +57,9 @@ typedef struct {
     /* Seen, not journalled: */
     gboolean busy; /* a job runs on it */
     LvpDomainState domain;
+    const char *told_state; /* the last that was told of it, literal; NULL: nothing yet */
+    gint64 orphaned_at_us; /* by the clock of the jobs: its domain was first missed; 0: it is not */
+    GHashTable *notes;     /* id of a unit -> why it is not as it should be */
 } LvpMachine;
 
 /* Fresh: a create that has not begun. */

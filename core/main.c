@@ -10,6 +10,7 @@
 #include "standard-files.h"
 
 #include <glib-unix.h>
+#include <gudev/gudev.h>
 #include <locale.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -19,8 +20,11 @@
 #include <unistd.h>
 
 #define EXIT_BAD_INPUT 2
-#define RECONCILE_INTERVAL_S 60
-#define RESCAN_DELAY_MS 500
+/* How soon host, libvirt and journal are compared again after what happened. */
+#define PASS_INTERVAL_MS 60000
+#define PASS_AFTER_DOMAIN_MS 100
+#define PASS_AFTER_DEVICE_MS 500
+#define PASS_WHILE_BLOCKED_MS 2000
 #define STOP_TIMEOUT_MS 10000
 
 typedef struct {
@@ -28,6 +32,7 @@ typedef struct {
     LvpConfig *config;
     LvpHost *host;
     LvpJournal *journal;
+    LvpEvents *events;
     LvpAllocator *allocator;
     LvpHypervisor *hypervisor;
     LvpMachineJobs jobs;
@@ -37,15 +42,16 @@ typedef struct {
     GThreadPool *observer; /* one thread: what happened to a domain, one after the other */
     GMutex setup_mutex;    /* one setup or rescan at a time */
     GMainLoop *loop;
-    guint rescan_source; /* a rescan that was asked for and has not begun; main thread */
+    GUdevClient *udev;  /* NULL on a made host tree */
+    guint pass_source;  /* the next pass; main thread */
+    gint64 pass_due_us; /* when it is */
     char *boot_id;
 } Daemon;
 
-/* ---- the observer thread ---- */
+/* ---- the observer thread: passes, and what happened to a domain, one after the other ---- */
 
-/* Tasks are uuids; these two are none. */
-static char ALL_DOMAINS[] = "*";
-static char RESCAN[] = "rescan";
+/* Tasks are uuids; this one is none. */
+static char PASS[] = "pass";
 
 static gboolean
 rescan(gpointer data, GError **error)
@@ -57,20 +63,81 @@ rescan(gpointer data, GError **error)
     return ok;
 }
 
+static void schedule_pass(Daemon *self, guint delay_ms);
+
+static gboolean
+handle_blocked(gpointer data)
+{
+    schedule_pass(data, PASS_WHILE_BLOCKED_MS);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+run_pass(Daemon *self)
+{
+    g_autoptr(GError) error = NULL;
+    if (!rescan(self, &error))
+        g_warning("cannot look at the host again: %s", error->message);
+    if (lvp_reconcile_all(&self->jobs))
+        g_idle_add(handle_blocked, self);
+}
+
 static void
 observe(gpointer data, gpointer user_data)
 {
     Daemon *self = user_data;
-    if (data == ALL_DOMAINS) {
-        lvp_reconcile_all(&self->jobs);
-    } else if (data == RESCAN) {
-        g_autoptr(GError) error = NULL;
-        if (!rescan(self, &error))
-            g_warning("cannot look at the host again: %s", error->message);
+    if (data == PASS) {
+        run_pass(self);
     } else {
         lvp_reconcile_domain(&self->jobs, data);
         g_free(data);
     }
+}
+
+/* ---- when passes are made; main thread ---- */
+
+static gboolean
+begin_pass(gpointer data)
+{
+    Daemon *self = data;
+    self->pass_source = 0;
+    schedule_pass(self, PASS_INTERVAL_MS);
+    g_thread_pool_push(self->observer, PASS, NULL);
+    return G_SOURCE_REMOVE;
+}
+
+/* One pass stands for all that ask for one before it begins. */
+static void
+schedule_pass(Daemon *self, guint delay_ms)
+{
+    gint64 due_us = g_get_monotonic_time() + (gint64)delay_ms * 1000;
+    if (self->pass_source != 0 && self->pass_due_us <= due_us)
+        return;
+    if (self->pass_source != 0)
+        g_source_remove(self->pass_source);
+    self->pass_due_us = due_us;
+    self->pass_source = g_timeout_add(delay_ms, begin_pass, self);
+}
+
+static gboolean
+handle_device_change(gpointer data)
+{
+    schedule_pass(data, PASS_AFTER_DEVICE_MS);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+handle_domain_change(gpointer data)
+{
+    schedule_pass(data, PASS_AFTER_DOMAIN_MS);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+handle_new_connection(gpointer data)
+{
+    schedule_pass(data, 0);
+    return G_SOURCE_REMOVE;
 }
 
 static void
@@ -78,7 +145,7 @@ handle_connection(gpointer data, gboolean connected)
 {
     Daemon *self = data;
     if (connected)
-        g_thread_pool_push(self->observer, ALL_DOMAINS, NULL);
+        g_idle_add(handle_new_connection, self);
     else
         lvp_allocator_forget_domain_states(self->allocator);
 }
@@ -88,40 +155,33 @@ handle_domain(gpointer data, const char *uuid)
 {
     Daemon *self = data;
     g_thread_pool_push(self->observer, g_strdup(uuid), NULL);
-}
-
-static gboolean
-reconcile_again(gpointer data)
-{
-    Daemon *self = data;
-    g_thread_pool_push(self->observer, ALL_DOMAINS, NULL);
-    return G_SOURCE_CONTINUE;
-}
-
-/* ---- rescans that sources ask for ---- */
-
-static gboolean
-begin_rescan(gpointer data)
-{
-    Daemon *self = data;
-    self->rescan_source = 0;
-    g_thread_pool_push(self->observer, RESCAN, NULL);
-    return G_SOURCE_REMOVE;
-}
-
-static gboolean
-schedule_rescan(gpointer data)
-{
-    Daemon *self = data;
-    if (self->rescan_source == 0)
-        self->rescan_source = g_timeout_add(RESCAN_DELAY_MS, begin_rescan, self);
-    return G_SOURCE_REMOVE;
+    g_idle_add(handle_domain_change, self);
 }
 
 static void
 handle_rescan_request(gpointer data)
 {
-    g_main_context_invoke(NULL, schedule_rescan, data);
+    g_idle_add(handle_device_change, data);
+}
+
+static void
+handle_uevent(GUdevClient *client, const char *action, GUdevDevice *device, gpointer data)
+{
+    (void)client;
+    (void)action;
+    (void)device;
+    schedule_pass(data, PASS_AFTER_DEVICE_MS);
+}
+
+/* The kernel tells of devices that come, go, or change their driver. */
+static void
+watch_devices(Daemon *self)
+{
+    static const char *const SUBSYSTEMS[] = {"pci", NULL};
+    if (strcmp(lvp_config_get_string(self->config, "host-root"), "/") != 0)
+        return;
+    self->udev = g_udev_client_new(SUBSYSTEMS);
+    g_signal_connect(self->udev, "uevent", G_CALLBACK(handle_uevent), self);
 }
 
 /* ---- configuration ---- */
@@ -144,14 +204,9 @@ install_world(Daemon *self, const LvpConfig *config, GError **error)
 static gboolean
 check_fixed(const LvpConfig *old, const LvpConfig *new, GError **error)
 {
-    static const char *const FIXED[] = {"resource-manager-sources",
-                                        "source-dir",
-                                        "libvirt-uri",
-                                        "libvirt-provider-dir",
-                                        "host-root",
-                                        "control-socket",
-                                        "system-bus",
-                                        "log-level"};
+    static const char *const FIXED[] = {"resource-manager-sources", "source-dir", "libvirt-uri",
+                                        "libvirt-provider-dir",     "host-root",  "orphan-grace",
+                                        "control-socket",           "system-bus", "log-level"};
     for (guint i = 0; i < G_N_ELEMENTS(FIXED); i++) {
         const char *before = lvp_config_get_string(old, FIXED[i]);
         const char *after = lvp_config_get_string(new, FIXED[i]);
@@ -166,18 +221,28 @@ check_fixed(const LvpConfig *old, const LvpConfig *new, GError **error)
     return TRUE;
 }
 
+/* Looks at the file of classes, too, so that all mistakes are told at once. */
+static gboolean
+has_no_mistakes(const LvpConfig *config, LvpDiagnostics *diagnostics)
+{
+    GPtrArray *classes = lvp_setup_read_classes(config, diagnostics);
+    g_clear_pointer(&classes, g_ptr_array_unref);
+    return lvp_diagnostics_get_count(diagnostics) == 0;
+}
+
 static gboolean
 reload(gpointer data, GError **error)
 {
     Daemon *self = data;
     g_autoptr(LvpDiagnostics) diagnostics = lvp_diagnostics_new();
     g_autoptr(LvpConfig) config =
-        lvp_config_read((const char *const *)self->arguments, diagnostics, error);
-    if (!config || !lvp_diagnostics_check(diagnostics, error))
+        lvp_config_read((const char *const *)self->arguments, diagnostics);
+    if (!has_no_mistakes(config, diagnostics) && !lvp_diagnostics_check(diagnostics, error))
         return FALSE;
     if (!check_fixed(self->config, config, error) || !install_world(self, config, error))
         return FALSE;
     g_message("configuration is reloaded");
+    handle_rescan_request(self);
     return TRUE;
 }
 
@@ -223,17 +288,24 @@ start(Daemon *self, GError **error)
     self->journal = lvp_journal_open(lvp_config_get_string(config, "libvirt-provider-dir"), error);
     if (!self->journal)
         return FALSE;
-    self->allocator = lvp_allocator_new(self->journal, error);
-    if (!self->allocator || !install_world(self, config, error))
+    self->events = lvp_events_new(self->journal, error);
+    self->allocator = self->events ? lvp_allocator_new(self->journal, error) : NULL;
+    if (!self->allocator)
+        return FALSE;
+    lvp_allocator_set_events(self->allocator, self->events);
+    if (!install_world(self, config, error))
         return FALSE;
     LvpHypervisorCalls calls = {handle_connection, handle_domain, self};
     self->observer = g_thread_pool_new(observe, self, 1, FALSE, NULL);
     self->hypervisor = lvp_hypervisor_new(lvp_config_get_string(config, "libvirt-uri"), &calls);
-    self->jobs =
-        (LvpMachineJobs){self->allocator, self->hypervisor, self->boot_id, DEFAULT_TEMPLATE};
+    gint64 grace_us = lvp_options_get_integer(config->core, "orphan-grace") * G_USEC_PER_SEC;
+    self->jobs = (LvpMachineJobs){
+        self->allocator, self->hypervisor,     self->boot_id,
+        grace_us,        g_get_monotonic_time, DEFAULT_TEMPLATE,
+    };
     self->queue = lvp_job_queue_new();
     LvpServiceCalls service_calls = {rescan, reload, self};
-    self->service = lvp_service_new(&self->jobs, self->queue,
+    self->service = lvp_service_new(&self->jobs, self->queue, self->events,
                                     lvp_config_get_string(config, "host-root"), &service_calls);
     self->server = lvp_control_server_new(self->service,
                                           lvp_config_get_string(config, "control-socket"), error);
@@ -243,6 +315,7 @@ start(Daemon *self, GError **error)
         !lvp_control_server_join_system_bus(self->server, error))
         return FALSE;
     lvp_hypervisor_connect(self->hypervisor);
+    watch_devices(self);
     return TRUE;
 }
 
@@ -255,12 +328,14 @@ stop(Daemon *self)
         g_warning("an operation is still under way: the next start ends it");
         _exit(EXIT_SUCCESS);
     }
+    g_clear_object(&self->udev);
     lvp_control_server_free(self->server);
     lvp_service_free(self->service);
     lvp_job_queue_free(self->queue);
     lvp_hypervisor_free(self->hypervisor);
     if (self->observer)
         g_thread_pool_free(self->observer, FALSE, TRUE);
+    lvp_events_free(self->events);
     lvp_allocator_free(self->allocator);
     lvp_journal_close(self->journal);
     lvp_host_free(self->host);
@@ -280,7 +355,7 @@ run(Daemon *self)
         g_unix_signal_add(SIGTERM, handle_stop, self);
         g_unix_signal_add(SIGINT, handle_stop, self);
         g_unix_signal_add(SIGHUP, handle_hangup, self);
-        g_timeout_add_seconds(RECONCILE_INTERVAL_S, reconcile_again, self);
+        schedule_pass(self, PASS_INTERVAL_MS);
         g_message("ready on %s", lvp_config_get_string(self->config, "control-socket"));
         sd_notify(0, "READY=1");
         g_main_loop_run(self->loop);
@@ -294,27 +369,11 @@ run(Daemon *self)
     return started ? EXIT_SUCCESS : bad_input ? EXIT_BAD_INPUT : EXIT_FAILURE;
 }
 
-/* Prints what is wrong with flags and files; TRUE if all is well. */
-static gboolean
-report_config(const LvpConfig *config, LvpDiagnostics *diagnostics, const GError *error)
-{
-    GPtrArray *classes = config ? lvp_setup_read_classes(config, diagnostics) : NULL;
-    g_clear_pointer(&classes, g_ptr_array_unref);
-    if (error)
-        fprintf(stderr, "libvirt-provider: %s\n", error->message);
-    if (lvp_diagnostics_get_count(diagnostics) > 0) {
-        g_autofree char *text = lvp_diagnostics_to_text(diagnostics);
-        fprintf(stderr, "%s\n", text);
-        return FALSE;
-    }
-    return config != NULL;
-}
-
 static gboolean
 has_flag(char **arguments, const char *flag, const char *letter)
 {
     for (guint i = 1; arguments[i] && strcmp(arguments[i], "--") != 0; i++)
-        if (g_str_has_prefix(arguments[i], flag) || strcmp(arguments[i], letter) == 0)
+        if (strcmp(arguments[i], flag) == 0 || strcmp(arguments[i], letter) == 0)
             return TRUE;
     return FALSE;
 }
@@ -338,20 +397,16 @@ main(int argc, char **argv)
     }
     Daemon self = {.arguments = argv};
     g_autoptr(LvpDiagnostics) diagnostics = lvp_diagnostics_new();
-    g_autoptr(GError) error = NULL;
-    self.config = lvp_config_read(arguments, diagnostics, &error);
-    if (!report_config(self.config, diagnostics, error)) {
-        lvp_config_free(self.config);
-        return EXIT_BAD_INPUT;
+    self.config = lvp_config_read(arguments, diagnostics);
+    gboolean ok = has_no_mistakes(self.config, diagnostics);
+    if (!ok) {
+        g_autofree char *text = lvp_diagnostics_to_text(diagnostics);
+        fprintf(stderr, "%s\n", text);
     }
-    if (!lvp_logging_set_level(lvp_config_get_string(self.config, "log-level"), &error)) {
-        fprintf(stderr, "libvirt-provider: %s\n", error->message);
+    if (!ok || lvp_options_get_boolean(self.config->core, "check-config")) {
         lvp_config_free(self.config);
-        return EXIT_BAD_INPUT;
+        return ok ? EXIT_SUCCESS : EXIT_BAD_INPUT;
     }
-    if (lvp_options_get_boolean(self.config->core, "check-config")) {
-        lvp_config_free(self.config);
-        return EXIT_SUCCESS;
-    }
+    lvp_logging_set_level(lvp_config_get_string(self.config, "log-level"));
     return run(&self);
 }

@@ -102,14 +102,65 @@ pick_amount(LvpSelection *selection, LvpResource *resource, guint node_index, gi
     *rest -= part;
 }
 
+static gboolean
+is_selected(const LvpSelection *selection, const LvpInventoryUnit *unit)
+{
+    return g_ptr_array_find(selection->units, unit, NULL);
+}
+
+/* Adds free units of RESOURCE that go with UNIT anyway. */
+static void
+pick_mates(LvpSelection *selection,
+           const LvpInventoryUnit *unit,
+           const LvpResource *resource,
+           guint node_index,
+           gint64 *rest)
+{
+    const GPtrArray *mates = lvp_unit_get_mates(unit);
+    for (guint i = 0; mates && i<mates->len && * rest> 0; i++) {
+        LvpInventoryUnit *mate = g_ptr_array_index(mates, i);
+        if (mate->resource != resource || mate->node_index != node_index ||
+            !lvp_unit_is_free(mate) || is_selected(selection, mate))
+            continue;
+        g_ptr_array_add(selection->units, mate);
+        (*rest)--;
+    }
+}
+
+/* A free unit of the bundle that suits REST best, the first in order; NULL where there is none. */
+static LvpInventoryUnit *
+find_best_bundle(const LvpSelection *selection,
+                 LvpResource *resource,
+                 guint node_index,
+                 gint64 rest)
+{
+    LvpInventoryUnit *best = NULL, *unit;
+    guint best_size = 0, cursor = 0;
+    gboolean equal = lvp_resource_has_equal_bundles(resource);
+    while ((unit = lvp_resource_next_free(resource, node_index, &cursor)) != NULL) {
+        guint size = lvp_unit_count_free_mates(unit);
+        if (is_selected(selection, unit) || !lvp_resource_prefers_bundle(size, best_size, rest))
+            continue;
+        best = unit;
+        best_size = size;
+        if (equal)
+            break;
+    }
+    return best;
+}
+
+/* What goes to the machine anyway first; then whole bundles, so that as few as possible are broken.
+ */
 static void
 pick_units(LvpSelection *selection, LvpResource *resource, guint node_index, gint64 *rest)
 {
-    guint cursor = 0;
+    for (guint i = 0, before = selection->units->len; i<before && * rest> 0; i++)
+        pick_mates(selection, g_ptr_array_index(selection->units, i), resource, node_index, rest);
     LvpInventoryUnit *unit;
-    while (*rest > 0 && (unit = lvp_resource_next_free(resource, node_index, &cursor)) != NULL) {
+    while (*rest > 0 && (unit = find_best_bundle(selection, resource, node_index, *rest)) != NULL) {
         g_ptr_array_add(selection->units, unit);
         (*rest)--;
+        pick_mates(selection, unit, resource, node_index, rest);
     }
 }
 
@@ -230,6 +281,29 @@ make_view(const OwnPlan *plan)
     return (LvpView){view_get_free, view_get_n_nodes, view_get_node, view_get_unit, plan};
 }
 
+/* Whether the plan has taken all that the request asks of the source: a source that says yes and
+ * takes less would hand out a machine that is not of its class. */
+static gboolean
+took_all(const OwnPlan *plan, const LvpRequest *request)
+{
+    for (guint i = 0; i < request->rows->len; i++) {
+        const LvpRequestRow *row = &g_array_index(request->rows, LvpRequestRow, i);
+        const LvpResource *resource = find_own(plan, row->resource);
+        gint64 taken = 0;
+        for (guint k = 0; resource && k < plan->selection->amounts->len; k++) {
+            const LvpPick *pick = &g_array_index(plan->selection->amounts, LvpPick, k);
+            taken += pick->resource == resource ? pick->amount : 0;
+        }
+        for (guint k = 0; resource && k < plan->selection->units->len; k++) {
+            const LvpInventoryUnit *unit = g_ptr_array_index(plan->selection->units, k);
+            taken += unit->resource == resource ? 1 : 0;
+        }
+        if (resource && taken != row->amount)
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static gboolean
 run_own_plan(const LvpInventory *inventory,
              const LvpRequest *request,
@@ -242,7 +316,7 @@ run_own_plan(const LvpInventory *inventory,
     LvpPlan sink = {plan_take_amount, plan_take_unit, &plan};
     int node =
         node_index == ANYWHERE ? LVP_NODE_NONE : lvp_inventory_get_node(inventory, node_index);
-    return lvp_source_plan(source, &view, request, node, &sink);
+    return lvp_source_plan(source, &view, request, node, &sink) && took_all(&plan, request);
 }
 
 /* Whether an earlier demand is of the same planning source, which was asked there for all of them.
@@ -295,6 +369,39 @@ lvp_planner_select(const LvpInventory *inventory,
 
 /* ---- counting and explaining ---- */
 
+/* Whether units of two of the demands may go to one machine together: then what is left of one
+ * depends on what was chosen for the other. */
+static gboolean
+are_entangled(const GArray *demands)
+{
+    for (guint i = 0; i < demands->len; i++)
+        for (guint k = 0; k < i; k++)
+            if (lvp_resource_has_partner(g_array_index(demands, LvpDemand, i).resource,
+                                         g_array_index(demands, LvpDemand, k).resource))
+                return TRUE;
+    return FALSE;
+}
+
+/* Takes as long as something fits, and gives it all back: for entangled demands only, because it
+ * costs time in proportion to the devices. */
+static gint64
+count_by_trial(const LvpInventory *inventory, const LvpRequest *request, const GArray *demands)
+{
+    g_autoptr(GPtrArray) taken = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_selection_free);
+    for (;;) {
+        LvpSelection *selection = lvp_selection_new();
+        if (!lvp_planner_select(inventory, request, demands, selection)) {
+            lvp_selection_free(selection);
+            break;
+        }
+        lvp_selection_take(selection, taken);
+        g_ptr_array_add(taken, selection);
+    }
+    for (guint i = 0; i < taken->len; i++)
+        lvp_selection_give(g_ptr_array_index(taken, i));
+    return taken->len;
+}
+
 gint64
 lvp_planner_count(const LvpInventory *inventory,
                   const LvpRequest *request,
@@ -310,13 +417,15 @@ lvp_planner_count(const LvpInventory *inventory,
             LvpView view = make_view(&plan);
             count = lvp_source_fits(demand->planner, &view, request);
         } else {
-            count = lvp_resource_get_free(demand->resource) / demand->amount;
+            count = lvp_resource_count_fits(demand->resource, demand->amount);
         }
         if (i == 0 || count < least) {
             least = count;
             *ret_limit = lvp_resource_get_name(demand->resource);
         }
     }
+    if (least > 0 && are_entangled(demands))
+        least = count_by_trial(inventory, request, demands);
     return least;
 }
 
@@ -331,8 +440,11 @@ lvp_planner_dup_unit_reason(const LvpInventoryUnit *unit)
         return g_strdup(unit->condition_reason);
     const LvpInventoryUnit *rival = unit->holder ? NULL : lvp_unit_find_rival(unit);
     if (rival)
-        return g_strdup_printf("it goes only together with %s, which is held by %s",
-                               rival->found->id, ((const LvpMachine *)rival->holder)->name);
+        return rival->holder
+                   ? g_strdup_printf("it goes only together with %s, which is held by %s",
+                                     rival->found->id, ((const LvpMachine *)rival->holder)->name)
+                   : g_strdup_printf("it goes only together with %s, which is quarantined",
+                                     rival->found->id);
     return unit->cordoned ? g_strdup("an operator has cordoned it") : NULL;
 }
 

@@ -21,6 +21,8 @@ struct LvpResource {
     gint64 n_free; /* of a unitary resource, over all nodes */
     Shelf *shelves;
     guint n_shelves;
+    GArray *bundles;     /* guint: how many bundles have so many free units; the first is unused */
+    GPtrArray *partners; /* LvpResource, borrowed */
 };
 
 LvpResource *
@@ -30,6 +32,8 @@ lvp_resource_new(const char *name, const char *source, gboolean unitary)
     self->name = g_strdup(name);
     self->source = source;
     self->unitary = unitary;
+    self->bundles = g_array_new(FALSE, TRUE, sizeof(guint));
+    self->partners = g_ptr_array_new();
     return self;
 }
 
@@ -42,6 +46,8 @@ lvp_resource_free(LvpResource *self)
         g_clear_pointer(&self->shelves[i].units, g_ptr_array_unref);
         g_free(self->shelves[i].free_bits);
     }
+    g_array_unref(self->bundles);
+    g_ptr_array_unref(self->partners);
     g_free(self->shelves);
     g_free(self->name);
     g_free(self);
@@ -165,12 +171,12 @@ is_set(const Shelf *shelf, guint bit)
     return ((shelf->free_bits[bit / WORD_BITS] >> (bit % WORD_BITS)) & 1) != 0;
 }
 
-void
+gboolean
 lvp_resource_set_unit_free(LvpResource *self, guint node_index, guint bit, gboolean free)
 {
     Shelf *shelf = &self->shelves[node_index];
     if (is_set(shelf, bit) == free)
-        return;
+        return FALSE;
     guint word = bit / WORD_BITS;
     shelf->free_bits[word] ^= G_GUINT64_CONSTANT(1) << (bit % WORD_BITS);
     if (free) {
@@ -181,4 +187,110 @@ lvp_resource_set_unit_free(LvpResource *self, guint node_index, guint bit, gbool
         shelf->n_free--;
         self->n_free--;
     }
+    return TRUE;
+}
+
+/* ---- bundles ---- */
+
+static guint
+get_n_bundles(const GArray *bundles, guint size)
+{
+    return size < bundles->len ? g_array_index(bundles, guint, size) : 0;
+}
+
+void
+lvp_resource_move_bundle(LvpResource *self, guint before, guint after)
+{
+    guint highest = MAX(before, after);
+    if (highest >= self->bundles->len)
+        g_array_set_size(self->bundles, highest + 1);
+    g_array_index(self->bundles, guint, before)--; /* that of size 0 counts nothing */
+    g_array_index(self->bundles, guint, after)++;
+}
+
+gboolean
+lvp_resource_has_equal_bundles(const LvpResource *self)
+{
+    guint sizes = 0;
+    for (guint size = 1; size < self->bundles->len; size++)
+        sizes += g_array_index(self->bundles, guint, size) > 0;
+    return sizes <= 1;
+}
+
+gboolean
+lvp_resource_prefers_bundle(guint size, guint best, gint64 needed)
+{
+    if (best == 0)
+        return TRUE;
+    if (size >= needed)
+        return best < needed || size < best;
+    return best < needed && size > best;
+}
+
+static guint
+choose_size(const GArray *bundles, gint64 needed)
+{
+    guint best = 0;
+    for (guint size = 1; size < bundles->len; size++)
+        if (get_n_bundles(bundles, size) > 0 && lvp_resource_prefers_bundle(size, best, needed))
+            best = size;
+    return best;
+}
+
+/* Takes the bundles of one machine out of LEFT, into USED; FALSE where they are not enough. */
+static gboolean
+take_bundles(GArray *left, GArray *used, gint64 amount)
+{
+    for (gint64 needed = amount; needed > 0;) {
+        guint size = choose_size(left, needed);
+        if (size == 0)
+            return FALSE;
+        g_array_index(left, guint, size)--;
+        g_array_index(used, guint, size)++;
+        needed -= size;
+    }
+    return TRUE;
+}
+
+/* As many machines more as find the same bundles as the last one. */
+static gint64
+repeat(GArray *left, const GArray *used)
+{
+    guint times = G_MAXUINT;
+    for (guint size = 1; size < left->len; size++)
+        if (g_array_index(used, guint, size) > 0)
+            times = MIN(times, g_array_index(left, guint, size) / g_array_index(used, guint, size));
+    for (guint size = 1; size < left->len; size++)
+        g_array_index(left, guint, size) -= times * g_array_index(used, guint, size);
+    return times;
+}
+
+gint64
+lvp_resource_count_fits(const LvpResource *self, gint64 amount)
+{
+    if (!self->unitary || self->bundles->len <= 2)
+        return lvp_resource_get_free(self) / amount;
+    g_autoptr(GArray) left = g_array_copy(self->bundles);
+    g_autoptr(GArray) used = g_array_new(FALSE, TRUE, sizeof(guint));
+    gint64 count = 0;
+    for (;;) {
+        g_array_set_size(used, 0);
+        g_array_set_size(used, left->len);
+        if (!take_bundles(left, used, amount))
+            return count;
+        count += 1 + repeat(left, used);
+    }
+}
+
+void
+lvp_resource_add_partner(LvpResource *self, LvpResource *other)
+{
+    if (self != other && !lvp_resource_has_partner(self, other))
+        g_ptr_array_add(self->partners, other);
+}
+
+gboolean
+lvp_resource_has_partner(const LvpResource *self, const LvpResource *other)
+{
+    return g_ptr_array_find(self->partners, other, NULL);
 }

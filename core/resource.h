@@ -39,4 +39,20 @@ gpointer lvp_resource_next_free(LvpResource *self, guint node_index, guint *curs
 void lvp_resource_take_amount(LvpResource *self, guint node_index, gint64 amount);
 void lvp_resource_give_amount(LvpResource *self, guint node_index, gint64 amount);
 
-void lvp_resource_set_unit_free(LvpResource *self, guint node_index, guint bit, gboolean free);
+/* TRUE where that was a change. */
+gboolean lvp_resource_set_unit_free(LvpResource *self, guint node_index, guint bit, gboolean free);
+
+/* ---- bundles: units that go to one machine only; a unit alone is a bundle of one ---- */
+
+/* A bundle that had BEFORE free units of this resource has AFTER. */
+void lvp_resource_move_bundle(LvpResource *self, guint before, guint after);
+/* Whether all bundles with a free unit have equally many: then any of them will do. */
+gboolean lvp_resource_has_equal_bundles(const LvpResource *self);
+/* Whether a bundle with SIZE free units is the better choice than one with BEST (0: none yet) for
+ * NEEDED units: the smallest that is enough, else the largest. */
+gboolean lvp_resource_prefers_bundle(guint size, guint best, gint64 needed);
+/* How many machines that need AMOUNT of it fit. */
+gint64 lvp_resource_count_fits(const LvpResource *self, gint64 amount);
+/* Notes that some bundle has units of both. */
+void lvp_resource_add_partner(LvpResource *self, LvpResource *other);
+gboolean lvp_resource_has_partner(const LvpResource *self, const LvpResource *other);

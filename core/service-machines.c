@@ -1,90 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The methods that change machines and devices: what came in is checked at once, what takes long
- * becomes a job. */
+ * becomes a job. Without effect: service-dry-run.c. */
 #include "service-private.h"
 
 #include "describe.h"
+#include "service-spec.h"
 
 #include <libvirt-provider/error.h>
-#include <string.h>
 
 #define DEFAULT_STOP_SECONDS 60
-#define MAPS_MAX_BYTES (256u << 10) /* as Kubernetes has it for annotations */
-
-/* ---- specifications ---- */
-
-/* A create as it came in; borrows from PARAMETERS. */
-typedef struct {
-    GVariant *values; /* a{sv} */
-    LvpCreateSpec spec;
-} Creation;
-
-static void
-clear_creation(Creation *self)
-{
-    g_clear_pointer(&self->spec.labels, g_variant_unref);
-    g_clear_pointer(&self->spec.annotations, g_variant_unref);
-    g_clear_pointer(&self->values, g_variant_unref);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Creation, clear_creation)
-
-/* Reports keys that are unknown or of another type, so that no wish is silently lost. */
-static gboolean
-check_keys(GVariant *values, const char *const *known, GError **error)
-{
-    GVariantIter iter;
-    const char *key;
-    GVariant *value;
-    gboolean ok = TRUE;
-    g_variant_iter_init(&iter, values);
-    while (ok && g_variant_iter_next(&iter, "{&sv}", &key, &value)) {
-        const char *type = NULL;
-        for (guint i = 0; known[i]; i += 2)
-            if (strcmp(known[i], key) == 0)
-                type = known[i + 1];
-        ok = type && g_variant_is_of_type(value, G_VARIANT_TYPE(type));
-        if (!ok)
-            g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
-                        type ? "'%s' must be of D-Bus type %s" : "unknown key '%s'", key, type);
-        g_variant_unref(value);
-    }
-    return ok;
-}
-
-static GVariant *
-look_up_map(GVariant *values, const char *key)
-{
-    GVariant *map = g_variant_lookup_value(values, key, G_VARIANT_TYPE("a{ss}"));
-    return map ? map : g_variant_ref_sink(g_variant_new("a{ss}", NULL));
-}
-
-static gboolean
-read_creation(GVariant *values, Creation *creation, GError **error)
-{
-    static const char *const KNOWN[] = {"name",        "s",        "class", "s",      "uuid",
-                                        "s",           "template", "s",     "labels", "a{ss}",
-                                        "annotations", "a{ss}",    "start", "b",      NULL};
-    if (!check_keys(values, KNOWN, error))
-        return FALSE;
-    creation->values = g_variant_ref(values);
-    creation->spec.labels = look_up_map(values, "labels");
-    creation->spec.annotations = look_up_map(values, "annotations");
-    creation->spec.start = TRUE;
-    g_variant_lookup(values, "name", "&s", &creation->spec.name);
-    g_variant_lookup(values, "class", "&s", &creation->spec.class_name);
-    g_variant_lookup(values, "uuid", "&s", &creation->spec.uuid);
-    g_variant_lookup(values, "template", "&s", &creation->spec.template_xml);
-    g_variant_lookup(values, "start", "b", &creation->spec.start);
-    gsize size = g_variant_get_size(creation->spec.labels);
-    size += g_variant_get_size(creation->spec.annotations);
-    if (creation->spec.name && creation->spec.class_name && size <= MAPS_MAX_BYTES)
-        return TRUE;
-    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
-                size > MAPS_MAX_BYTES ? "labels and annotations are larger than 256 KiB"
-                                      : "a machine needs name and class");
-    return FALSE;
-}
 
 /* ---- jobs ---- */
 
@@ -150,8 +74,8 @@ run_create(gpointer data, const LvpProgress *progress, GVariant **ret_result, GE
 {
     const JobData *job = data;
     g_autoptr(GVariant) values = g_variant_get_child_value(job->parameters, 0);
-    g_auto(Creation) creation = {0};
-    if (!read_creation(values, &creation, error))
+    g_auto(LvpCreation) creation = {0};
+    if (!lvp_creation_read(values, &creation, error))
         return FALSE;
     GError *problem = NULL;
     g_autoptr(LvpMachine) machine =
@@ -179,36 +103,14 @@ handle_create_machine(LvpManager1 *object,
                       gpointer data)
 {
     (void)object;
-    g_auto(Creation) creation = {0};
+    g_auto(LvpCreation) creation = {0};
     GError *error = NULL;
-    if (!read_creation(values, &creation, &error) ||
+    if (!lvp_creation_read(values, &creation, &error) ||
         !lvp_machine_check_name(creation.spec.name, &error)) {
         g_dbus_method_invocation_take_error(invocation, error);
         return TRUE;
     }
     return start_job(data, invocation, "create", creation.spec.name, run_create);
-}
-
-static GVariant *
-run_render(LvpService *self, const LvpServiceCall *call, GError **error)
-{
-    g_autoptr(GVariant) values = g_variant_get_child_value(call->parameters, 0);
-    g_auto(Creation) creation = {0};
-    if (!read_creation(values, &creation, error))
-        return NULL;
-    g_autofree char *xml = lvp_machine_render(self->jobs, &creation.spec, error);
-    return xml ? g_variant_new("(s)", xml) : NULL;
-}
-
-static gboolean
-handle_render_machine(LvpManager1 *object,
-                      GDBusMethodInvocation *invocation,
-                      GVariant *values,
-                      gpointer data)
-{
-    (void)object;
-    (void)values;
-    return lvp_service_queue_call(data, invocation, run_render);
 }
 
 static gboolean
@@ -255,9 +157,8 @@ handle_stop_machine(LvpManager1 *object,
                     gpointer data)
 {
     (void)object;
-    static const char *const KNOWN[] = {"force", "b", "timeoutSeconds", "u", NULL};
     GError *error = NULL;
-    if (check_keys(options, KNOWN, &error))
+    if (lvp_spec_check_keys(options, LVP_STOP_OPTIONS, &error))
         return start_job(data, invocation, "stop", name, run_stop);
     g_dbus_method_invocation_take_error(invocation, error);
     return TRUE;
@@ -286,9 +187,8 @@ handle_delete_machine(LvpManager1 *object,
                       gpointer data)
 {
     (void)object;
-    static const char *const KNOWN[] = {"keepNvram", "b", NULL};
     GError *error = NULL;
-    if (check_keys(options, KNOWN, &error))
+    if (lvp_spec_check_keys(options, LVP_DELETE_OPTIONS, &error))
         return start_job(data, invocation, "delete", name, run_delete);
     g_dbus_method_invocation_take_error(invocation, error);
     return TRUE;
@@ -297,12 +197,12 @@ handle_delete_machine(LvpManager1 *object,
 static gboolean
 run_release(gpointer data, const LvpProgress *progress, GVariant **ret_result, GError **error)
 {
-    (void)progress;
     (void)ret_result;
     const JobData *job = data;
     const char *device;
     gboolean force;
     g_variant_get(job->parameters, "(&sb)", &device, &force);
+    progress->say(progress->data, "putting the device back");
     gboolean ok = lvp_device_release(job->jobs, device, force, error);
     look_again(job);
     return ok;
@@ -351,7 +251,6 @@ lvp_service_connect_machines(LvpService *self)
         GCallback handler;
     } HANDLERS[] = {
         {"handle-create-machine", G_CALLBACK(handle_create_machine)},
-        {"handle-render-machine", G_CALLBACK(handle_render_machine)},
         {"handle-start-machine", G_CALLBACK(handle_start_machine)},
         {"handle-stop-machine", G_CALLBACK(handle_stop_machine)},
         {"handle-delete-machine", G_CALLBACK(handle_delete_machine)},

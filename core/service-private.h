@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What service.c (reading, and the service's life) and service-machines.c (changing) share. */
+/* What service.c (reading, and the service's life), service-machines.c (changing) and
+ * service-dry-run.c (only saying) share. */
 #pragma once
 
 #include "org.libvirtprovider.h"
@@ -8,6 +9,7 @@
 struct LvpService {
     const LvpMachineJobs *jobs;
     LvpJobQueue *queue;
+    LvpEvents *events;
     char *host_root;
     LvpServiceCalls calls;
     LvpManager1 *object;
@@ -30,3 +32,5 @@ gboolean lvp_service_queue_call(LvpService *self,
 
 /* Connects the handlers of all methods that change machines and devices. */
 void lvp_service_connect_machines(LvpService *self);
+/* And of those that say what would be changed. */
+void lvp_service_connect_dry_runs(LvpService *self);

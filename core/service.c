@@ -209,7 +209,8 @@ handle_get_status(LvpManager1 *object, GDBusMethodInvocation *invocation, gpoint
     LvpService *self = data;
     g_autofree char *problem = lvp_hypervisor_dup_problem(self->jobs->hypervisor);
     g_autofree char *libvirt =
-        problem ? g_strdup_printf("not reachable: %s", problem) : g_strdup("connected");
+        problem ? g_strdup_printf("not reachable: %s (" LVP_HYPERVISOR_HINT ")", problem)
+                : g_strdup("connected");
     const char *uri = lvp_hypervisor_get_uri(self->jobs->hypervisor);
     GVariantBuilder status = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
     g_variant_builder_add(&status, "{sv}", "version", g_variant_new_string(LVP_VERSION));
@@ -219,6 +220,38 @@ handle_get_status(LvpManager1 *object, GDBusMethodInvocation *invocation, gpoint
     lvp_allocator_read(self->jobs->allocator, add_counts, &status);
     lvp_manager1_complete_get_status(object, invocation, g_variant_builder_end(&status));
     return TRUE;
+}
+
+/* ---- events ---- */
+
+static GVariant *
+run_list_events(LvpService *self, const LvpServiceCall *call, GError **error)
+{
+    gint64 after = 0;
+    guint max = 0;
+    g_variant_get(call->parameters, "(xu)", &after, &max);
+    g_autoptr(GPtrArray) events = lvp_events_list(self->events, after, max, error);
+    if (!events)
+        return NULL;
+    GVariantBuilder rows = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("aa{sv}"));
+    for (guint i = 0; i < events->len; i++)
+        g_variant_builder_add_value(&rows, lvp_event_to_row(g_ptr_array_index(events, i)));
+    return g_variant_new("(@aa{sv})", g_variant_builder_end(&rows));
+}
+
+static gboolean
+handle_list_events(
+    LvpManager1 *object, GDBusMethodInvocation *invocation, gint64 after, guint max, gpointer data)
+{
+    (void)object, (void)after, (void)max;
+    return lvp_service_queue_call(data, invocation, run_list_events);
+}
+
+static void
+send_event(gpointer data, const LvpEvent *event)
+{
+    LvpService *self = data;
+    lvp_manager1_emit_event(self->object, lvp_event_to_row(event));
 }
 
 /* ---- the rest ---- */
@@ -242,6 +275,7 @@ handle_reload(LvpManager1 *object, GDBusMethodInvocation *invocation, gpointer d
 LvpService *
 lvp_service_new(const LvpMachineJobs *jobs,
                 LvpJobQueue *queue,
+                LvpEvents *events,
                 const char *host_root,
                 const LvpServiceCalls *calls)
 {
@@ -255,11 +289,13 @@ lvp_service_new(const LvpMachineJobs *jobs,
         {"handle-list-machines", G_CALLBACK(handle_list_machines)},
         {"handle-explain", G_CALLBACK(handle_explain)},
         {"handle-get-status", G_CALLBACK(handle_get_status)},
+        {"handle-list-events", G_CALLBACK(handle_list_events)},
         {"handle-reload", G_CALLBACK(handle_reload)},
     };
     LvpService *self = g_new0(LvpService, 1);
     self->jobs = jobs;
     self->queue = queue;
+    self->events = events;
     self->host_root = g_strdup(host_root);
     self->calls = *calls;
     self->object = lvp_manager1_skeleton_new();
@@ -267,6 +303,8 @@ lvp_service_new(const LvpMachineJobs *jobs,
     for (guint i = 0; i < G_N_ELEMENTS(HANDLERS); i++)
         g_signal_connect(self->object, HANDLERS[i].signal, HANDLERS[i].handler, self);
     lvp_service_connect_machines(self);
+    lvp_events_set_listener(events, send_event, self);
+    lvp_service_connect_dry_runs(self);
     return self;
 }
 
@@ -275,6 +313,7 @@ lvp_service_free(LvpService *self)
 {
     if (!self)
         return;
+    lvp_events_set_listener(self->events, NULL, NULL);
     GDBusInterfaceSkeleton *object = G_DBUS_INTERFACE_SKELETON(self->object);
     if (g_dbus_interface_skeleton_get_connection(object))
         g_dbus_interface_skeleton_unexport(object);

@@ -13,9 +13,10 @@ typedef struct {
     gpointer data;
 } LvpServiceCalls;
 
-/* JOBS and QUEUE outlive the service. */
+/* JOBS, QUEUE and EVENTS outlive the service, which listens to EVENTS until it is freed. */
 LvpService *lvp_service_new(const LvpMachineJobs *jobs,
                             LvpJobQueue *queue,
+                            LvpEvents *events,
                             const char *host_root,
                             const LvpServiceCalls *calls);
 void lvp_service_free(LvpService *self);

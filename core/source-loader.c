@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <gmodule.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +26,26 @@ lvp_module_unref(LvpModule *self)
     g_free(self->table);
     g_free(self->path);
     g_free(self);
+}
+
+char *
+lvp_source_loader_dup_default_folder(void)
+{
+    /* What the kernel was told to execute; the modules themselves are checked when loaded. */
+    const char *executed =
+        (const char *)getauxval(AT_EXECFN); /* NOLINT(performance-no-int-to-ptr) */
+    g_autofree char *executable = executed ? g_canonicalize_filename(executed, NULL) : g_strdup("");
+    char *real = realpath(executable, NULL);
+    g_autofree char *folder = g_path_get_dirname(real ? real : "/");
+    g_autofree char *name = g_path_get_basename(folder);
+    g_autofree char *build = g_path_get_dirname(folder);
+    g_autofree char *mark = g_build_filename(build, "build.ninja", NULL);
+    g_autofree char *plugins = g_build_filename(build, "plugins", NULL);
+    free(real);
+    if (strcmp(name, "core") == 0 && g_file_test(mark, G_FILE_TEST_IS_REGULAR) &&
+        g_file_test(plugins, G_FILE_TEST_IS_DIR))
+        return g_steal_pointer(&plugins);
+    return g_strdup(LVP_SOURCE_DIR);
 }
 
 static int

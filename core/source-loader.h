@@ -17,6 +17,10 @@ void lvp_module_unref(LvpModule *self);
  * what there is, and where was searched), not trusted, no source, or of another ABI. */
 LvpModule *lvp_source_loader_load(const char *const *folders, const char *name, GError **error);
 
+/* The folder to look into where none is given: that of the installed modules; for an executable in
+ * "core" of a build folder (one that has build.ninja) "plugins" beside it. g_free(). */
+char *lvp_source_loader_dup_default_folder(void);
+
 /* Names of all modules in FOLDERS, sorted; g_strfreev(). */
 char **lvp_source_loader_list(const char *const *folders);
 

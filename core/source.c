@@ -57,6 +57,15 @@ lvp_source_unref(LvpSource *self)
     g_free(self);
 }
 
+LvpSource *
+lvp_source_find(const GPtrArray *sources, const char *name)
+{
+    for (guint i = 0; i < sources->len; i++)
+        if (strcmp(lvp_source_get_name(g_ptr_array_index(sources, i)), name) == 0)
+            return g_ptr_array_index(sources, i);
+    return NULL;
+}
+
 const LvpSourceTable *
 lvp_source_get_table(const LvpSource *self)
 {

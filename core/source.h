@@ -26,6 +26,9 @@ const char *lvp_source_get_path(const LvpSource *self);
 /* NULL if well; g_free(). */
 char *lvp_source_dup_health(const LvpSource *self);
 
+/* The one named NAME among SOURCES (LvpSource), borrowed; or NULL. */
+LvpSource *lvp_source_find(const GPtrArray *sources, const char *name);
+
 /* The members of the table, with their defaults where the source has none; see
  * libvirt-provider/source.h for the contracts. */
 gboolean lvp_source_setup(LvpSource *self, GError **error);

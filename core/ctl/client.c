@@ -308,3 +308,59 @@ lvp_client_run_job(
     g_free(wait.path);
     return result;
 }
+
+/* ---- signals ---- */
+
+typedef struct {
+    void (*handler)(gpointer data, GVariant *parameters);
+    gpointer data;
+} Subscription;
+
+static void
+handle_signal(GDBusConnection *connection,
+              const char *sender,
+              const char *path,
+              const char *interface,
+              const char *signal,
+              GVariant *parameters,
+              gpointer data)
+{
+    (void)connection, (void)sender, (void)path, (void)interface, (void)signal;
+    const Subscription *subscription = data;
+    subscription->handler(subscription->data, parameters);
+}
+
+void
+lvp_client_subscribe(LvpClient *self,
+                     const char *signal,
+                     void (*handler)(gpointer data, GVariant *parameters),
+                     gpointer data)
+{
+    Subscription *subscription = g_new0(Subscription, 1);
+    subscription->handler = handler;
+    subscription->data = data;
+    g_dbus_connection_signal_subscribe(self->connection, NULL, MANAGER_INTERFACE, signal,
+                                       MANAGER_PATH, NULL, G_DBUS_SIGNAL_FLAGS_NONE, handle_signal,
+                                       subscription, g_free);
+}
+
+static void
+quit_loop(GDBusConnection *connection, gboolean vanished, GError *error, gpointer data)
+{
+    (void)connection, (void)vanished, (void)error;
+    g_main_loop_quit(data);
+}
+
+gboolean
+lvp_client_run_loop(LvpClient *self, GMainLoop *loop, GError **error)
+{
+    gulong closed = g_signal_connect(self->connection, "closed", G_CALLBACK(quit_loop), loop);
+    if (!g_dbus_connection_is_closed(self->connection))
+        g_main_loop_run(loop);
+    g_signal_handler_disconnect(self->connection, closed);
+    if (!g_dbus_connection_is_closed(self->connection))
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_DAEMON, "libvirt-provider on %s went away",
+                self->socket);
+    return FALSE;
+}

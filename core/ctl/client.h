@@ -19,4 +19,12 @@ lvp_client_call(LvpClient *self, const char *method, GVariant *parameters, GErro
 GVariant *lvp_client_run_job(
     LvpClient *self, const char *method, GVariant *parameters, guint timeout_s, GError **error);
 
+/* Calls HANDLER with the parameters of each SIGNAL of the manager that comes in a main loop. */
+void lvp_client_subscribe(LvpClient *self,
+                          const char *signal,
+                          void (*handler)(gpointer data, GVariant *parameters),
+                          gpointer data);
+/* Runs LOOP until it is quit; LVP_ERROR_DAEMON where the daemon goes away before. */
+gboolean lvp_client_run_loop(LvpClient *self, GMainLoop *loop, GError **error);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpClient, lvp_client_free)

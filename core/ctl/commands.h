@@ -3,55 +3,23 @@
 #pragma once
 
 #include "client.h"
+#include "options.h"
 #include "output.h"
-
-/* What stood on the command line. */
-typedef struct {
-    char *socket;
-    char *format;
-    char *columns;
-    char *color;
-    gboolean no_headers;
-    gboolean all;
-    gboolean force;
-    gboolean keep_nvram;
-    gboolean no_start;
-    gboolean dry_run;
-    int wait_s;
-    char *class_name;
-    char *template_file;
-    char *uuid;
-    char **labels;
-    char **annotations;
-    char *host_root;
-    char *source_dir;
-} LvpCtlOptions;
 
 typedef struct {
     const LvpCtlOptions *options;
     LvpOutput output;
-    LvpClient *client; /* NULL for a verb without daemon */
+    LvpClient *client; /* NULL for a verb without LVP_CTL_DAEMON */
     char **arguments;  /* after noun and verb */
+    guint wait_s;      /* 0: not given */
 } LvpCtl;
-
-/* Which options a verb knows, besides -h, --socket, -o, -c, --no-headers, --color. */
-typedef enum {
-    LVP_CTL_ALL = 1 << 0,
-    LVP_CTL_FORCE = 1 << 1,
-    LVP_CTL_KEEP_NVRAM = 1 << 2,
-    LVP_CTL_CREATE = 1 << 3,
-    LVP_CTL_WAIT = 1 << 4,
-    LVP_CTL_DRY_RUN = 1 << 5,
-    LVP_CTL_HOST = 1 << 6,
-} LvpCtlOptionSet;
 
 typedef struct {
     const char *noun;
     const char *verb;      /* NULL: the noun is the whole command */
-    const char *arguments; /* as in the help: "NAME..." */
+    const char *arguments; /* as in the help: "NAME...", and options that must be given */
     int min_arguments, max_arguments;
     guint option_sets; /* LvpCtlOptionSet */
-    gboolean offline;  /* needs no daemon */
     const char *help;
     gboolean (*run)(LvpCtl *ctl, GError **error);
 } LvpCtlVerb;
@@ -79,6 +47,7 @@ gboolean lvp_ctl_start_machines(LvpCtl *ctl, GError **error);
 gboolean lvp_ctl_stop_machines(LvpCtl *ctl, GError **error);
 gboolean lvp_ctl_delete_machines(LvpCtl *ctl, GError **error);
 gboolean lvp_ctl_show_status(LvpCtl *ctl, GError **error);
+gboolean lvp_ctl_monitor(LvpCtl *ctl, GError **error);
 gboolean lvp_ctl_reload_daemon(LvpCtl *ctl, GError **error);
 gboolean lvp_ctl_check_pci_devices(LvpCtl *ctl, GError **error);
 gboolean lvp_ctl_generate_pci_devices(LvpCtl *ctl, GError **error);

@@ -13,6 +13,9 @@ typedef enum {
     LVP_FORMAT_XML, /* of `machine create --dry-run` only */
 } LvpFormat;
 
+#define LVP_FORMATS_OF_VALUES (1 << LVP_FORMAT_TABLE | 1 << LVP_FORMAT_JSON | 1 << LVP_FORMAT_YAML)
+#define LVP_FORMATS_OF_ROWS (LVP_FORMATS_OF_VALUES | 1 << LVP_FORMAT_CSV | 1 << LVP_FORMAT_NAME)
+
 /* One kind of row. */
 typedef struct {
     const char *list;           /* the key around the rows: "devices" */
@@ -31,8 +34,10 @@ typedef struct {
     const char *columns; /* "id,state", or NULL for the default ones */
 } LvpOutput;
 
-/* Reads "table", "json" and so on. LVP_ERROR_INVALID_REQUEST. */
-gboolean lvp_format_parse(const char *text, LvpFormat *ret_format, GError **error);
+/* FORMATS (1 << LvpFormat) as "table, json or yaml"; g_free(). */
+char *lvp_formats_to_text(guint formats);
+/* Reads one of FORMATS. LVP_ERROR_INVALID_REQUEST. */
+gboolean lvp_format_parse(const char *text, guint formats, LvpFormat *ret_format, GError **error);
 
 /* Whether rows of KIND can be printed so. LVP_ERROR_INVALID_REQUEST. */
 gboolean lvp_output_check(const LvpOutput *self, const LvpRowKind *kind, GError **error);
@@ -43,5 +48,7 @@ lvp_output_rows(const LvpOutput *self, const LvpRowKind *kind, GVariant *rows, G
 /* Prints one row: in a table's place, a line "key: value" each. */
 gboolean
 lvp_output_row(const LvpOutput *self, const LvpRowKind *kind, GVariant *row, GError **error);
+/* Prints an a{sv} as one line of JSON, or as one YAML document of several. */
+void lvp_output_line(const LvpOutput *self, GVariant *values);
 /* Prints an a{sv} without a kind. */
 void lvp_output_values(const LvpOutput *self, GVariant *values);

@@ -35,7 +35,7 @@ add_edit(LvpDomainPart *self,
          const char *attribute,
          const char *value)
 {
-    LvpEdit edit = {kind, g_strdup(path), g_strdup(attribute), g_strdup(value)};
+    LvpEdit edit = {kind, g_strdup(path), g_strdup(attribute), g_strdup(value), 0};
     g_array_append_val(self->edits, edit);
 }
 
@@ -55,7 +55,26 @@ lvp_domain_part_set_attribute(LvpDomainPart *self,
 }
 
 void
+lvp_domain_part_remove(LvpDomainPart *self, const char *path)
+{
+    add_edit(self, LVP_EDIT_REMOVE, path, NULL, NULL);
+}
+
+void
 lvp_domain_part_append(LvpDomainPart *self, const char *path, const char *xml)
 {
     add_edit(self, LVP_EDIT_APPEND, path, NULL, xml);
+}
+
+void
+lvp_domain_part_begin_slot(LvpDomainPart *self)
+{
+    add_edit(self, LVP_EDIT_BEGIN_SLOT, NULL, NULL, NULL);
+}
+
+void
+lvp_domain_part_append_function(LvpDomainPart *self, guint function, const char *xml)
+{
+    add_edit(self, LVP_EDIT_APPEND_FUNCTION, NULL, NULL, xml);
+    g_array_index(self->edits, LvpEdit, self->edits->len - 1).function = function;
 }

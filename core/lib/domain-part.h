@@ -7,14 +7,18 @@
 typedef enum {
     LVP_EDIT_TEXT,
     LVP_EDIT_ATTRIBUTE,
+    LVP_EDIT_REMOVE,
     LVP_EDIT_APPEND,
+    LVP_EDIT_BEGIN_SLOT,
+    LVP_EDIT_APPEND_FUNCTION,
 } LvpEditKind;
 
 typedef struct {
     LvpEditKind kind;
-    char *path;
+    char *path;      /* NULL for the two of a slot */
     char *attribute; /* of ATTRIBUTE */
     char *value;     /* text, value (NULL: remove) or XML */
+    guint function;  /* of APPEND_FUNCTION */
 } LvpEdit;
 
 struct LvpDomainPart {

@@ -36,8 +36,18 @@ set_errno_error(GError **error, int code, const char *verb, const LvpHost *host,
     g_set_error(error, LVP_ERROR,
                 code == ENOENT      ? LVP_ERROR_NOT_FOUND
                 : code == ETIMEDOUT ? LVP_ERROR_TIMED_OUT
+                : code == ENOTTY    ? LVP_ERROR_NOT_SUPPORTED
                                     : LVP_ERROR_HOST,
                 "cannot %s %s/%s: %s", verb, host->root, what, g_strerror(code));
+}
+
+static void
+set_timeout_error(GError **error, const char *verb, const char *path, guint timeout_ms)
+{
+    g_set_error(error, LVP_ERROR, LVP_ERROR_TIMED_OUT,
+                "cannot %s %s: the kernel has not answered in %g s: its messages (journalctl -k) "
+                "may say why, or a process that uses the device",
+                verb, path, timeout_ms / 1000.0);
 }
 
 LvpHost *
@@ -46,7 +56,7 @@ lvp_host_new(const char *root, GError **error)
     g_return_val_if_fail(root != NULL, NULL);
     if (root[0] != '/') {
         g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
-                    "host root '%s' is not an absolute path", root);
+                    "--host-root must be an absolute path, but is '%s'", root);
         return NULL;
     }
     g_autoptr(LvpHost) self = g_new0(LvpHost, 1);
@@ -63,7 +73,10 @@ lvp_host_new(const char *root, GError **error)
         self->tree_fds[i] = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         /* Every host has a sysfs; a made tree may do without the other two. */
         if (self->tree_fds[i] < 0 && i == LVP_HOST_SYS) {
-            set_errno_error(error, errno, "open host folder", self, TREE_NAMES[i]);
+            g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                        "cannot open %s: %s (see --host-root: the folder in which the host's sys, "
+                        "proc and dev stand)",
+                        path, g_strerror(errno));
             return NULL;
         }
     }
@@ -323,7 +336,10 @@ run_locked(LvpHost *self,
     close_lock(fd, code);
     if (code == 0)
         return TRUE;
-    set_errno_error(error, code, verb, self, shown);
+    if (code == ETIMEDOUT)
+        set_timeout_error(error, verb, full, timeout_ms);
+    else
+        set_errno_error(error, code, verb, self, shown);
     return FALSE;
 }
 
@@ -393,6 +409,11 @@ lvp_host_probe_block_device(
         g_autofree char *path = g_strdup_printf("%s/dev/%s", self->root, name);
         LvpHelperTask task = {.kind = LVP_HELPER_OPEN_EXCLUSIVE, .path = path, .lock_fd = -1};
         code = lvp_helper_run(self->helper, &task, timeout_ms);
+    }
+    if (code == ETIMEDOUT) {
+        g_autofree char *full = g_strdup_printf("%s/dev/%s", self->root, name);
+        set_timeout_error(error, "open", full, timeout_ms);
+        return FALSE;
     }
     if (code != 0 && code != EBUSY && code != ENOENT && code != ENXIO && code != ENOMEDIUM) {
         g_autofree char *shown = g_strdup_printf("dev/%s", name);

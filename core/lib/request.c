@@ -170,6 +170,7 @@ clear_held_unit(gpointer data)
     g_free(unit->resource);
     g_free(unit->id);
     g_free(unit->identity);
+    g_clear_pointer(&unit->found, g_variant_unref);
 }
 
 LvpHolding *
@@ -205,12 +206,13 @@ lvp_holding_add_amount(LvpHolding *self, const char *resource, int node, gint64 
     g_array_append_val(self->amounts, row);
 }
 
-void
+LvpHeldUnit *
 lvp_holding_add_unit(
     LvpHolding *self, const char *resource, const char *id, const char *identity, int node)
 {
-    LvpHeldUnit row = {g_strdup(resource), g_strdup(id), g_strdup(identity), node};
+    LvpHeldUnit row = {g_strdup(resource), g_strdup(id), g_strdup(identity), node, NULL};
     g_array_append_val(self->units, row);
+    return &g_array_index(self->units, LvpHeldUnit, self->units->len - 1);
 }
 
 const char *

@@ -51,7 +51,11 @@ typedef struct {
     char *id;
     char *identity;
     int node;
+    GVariant *found; /* LVP_HELD_FOUND_TYPE: what it was when it was taken; NULL if not known */
 } LvpHeldUnit;
+
+/* Its exclusion sets and its attributes. */
+#define LVP_HELD_FOUND_TYPE "(asa{ss})"
 
 struct LvpHolding {
     char *machine; /* uuid */
@@ -64,8 +68,8 @@ struct LvpHolding {
 LvpHolding *lvp_holding_new(const char *machine, const char *source);
 void lvp_holding_free(LvpHolding *self);
 void lvp_holding_add_amount(LvpHolding *self, const char *resource, int node, gint64 amount);
-/* Units are to be added in the order of their ids. */
-void lvp_holding_add_unit(
+/* Units are to be added in the order of their ids. The unit is borrowed until the next is added. */
+LvpHeldUnit *lvp_holding_add_unit(
     LvpHolding *self, const char *resource, const char *id, const char *identity, int node);
 
 /* ---- outcome ---- */

@@ -105,24 +105,90 @@ lvp_unit_set_attribute(LvpUnit *self, const char *key, const char *value)
 }
 
 static void
-keep_first_reason(LvpUnit *self, const char *reason)
+add_reason(LvpUnit *self, const char *reason)
 {
-    if (!self->reason)
-        self->reason = keep_text(self, reason);
+    g_autofree char *both =
+        self->reason ? g_strdup_printf("%s; %s", self->reason, reason) : g_strdup(reason);
+    self->reason = keep_text(self, both);
 }
 
+/* Of each kind the first reason: to do away with one of them would not help. */
 void
 lvp_unit_set_unusable(LvpUnit *self, const char *reason)
 {
+    if (!self->unusable)
+        add_reason(self, reason);
     self->unusable = TRUE;
-    keep_first_reason(self, reason);
 }
 
 void
 lvp_unit_add_condition(LvpUnit *self, LvpCondition condition, const char *reason)
 {
+    if (self->conditions == 0)
+        add_reason(self, reason);
     self->conditions |= (guint)condition;
-    keep_first_reason(self, reason);
+}
+
+/* ---- units that are held ---- */
+
+GVariant *
+lvp_unit_describe_found(const LvpUnit *self)
+{
+    g_auto(GVariantBuilder) sets = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("as"));
+    g_auto(GVariantBuilder) attributes = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{ss}"));
+    for (guint i = 0; self->sets && i < self->sets->len; i++)
+        g_variant_builder_add(&sets, "s", g_array_index(self->sets, char *, i));
+    for (guint i = 0; self->attributes && i < self->attributes->len; i++) {
+        const LvpAttribute *attribute = &g_array_index(self->attributes, LvpAttribute, i);
+        g_variant_builder_add(&attributes, "{ss}", attribute->key, attribute->value);
+    }
+    return g_variant_new("(@as@a{ss})", g_variant_builder_end(&sets),
+                         g_variant_builder_end(&attributes));
+}
+
+static gboolean
+has_set(const LvpUnit *self, const char *name)
+{
+    for (guint i = 0; self->sets && i < self->sets->len; i++)
+        if (strcmp(g_array_index(self->sets, char *, i), name) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+void
+lvp_unit_add_found_attributes(LvpUnit *self, GVariant *found)
+{
+    g_autoptr(GVariantIter) attributes = NULL;
+    const char *key, *value;
+    g_variant_get(found, "(asa{ss})", NULL, &attributes);
+    while (g_variant_iter_next(attributes, "{&s&s}", &key, &value))
+        if (lvp_unit_get_attribute(self, key)[0] == '\0')
+            lvp_unit_set_attribute(self, g_intern_string(key), value);
+}
+
+void
+lvp_unit_add_found(LvpUnit *self, GVariant *found)
+{
+    g_autoptr(GVariantIter) sets = NULL;
+    const char *name;
+    g_variant_get(found, "(asa{ss})", &sets, NULL);
+    while (g_variant_iter_next(sets, "&s", &name))
+        if (!has_set(self, name))
+            lvp_unit_add_exclusion_set(self, name);
+    lvp_unit_add_found_attributes(self, found);
+}
+
+LvpUnit *
+lvp_snapshot_copy_unit(LvpSnapshot *self, const LvpUnit *unit, const char *resource)
+{
+    LvpUnit *copy = lvp_snapshot_add_unit(self, resource, unit->id, unit->identity, unit->node);
+    g_autoptr(GVariant) found = g_variant_ref_sink(lvp_unit_describe_found(unit));
+    lvp_unit_add_found(copy, found);
+    copy->conditions = unit->conditions;
+    copy->unusable = unit->unusable;
+    if (unit->reason)
+        add_reason(copy, unit->reason);
+    return copy;
 }
 
 /* ---- reading ---- */

@@ -28,6 +28,15 @@ struct LvpUnit {
     GArray *attributes; /* LvpAttribute; NULL if none */
 };
 
+/* What is kept of a unit while it is held: (asa{ss}), its sets and attributes. Floating. */
+GVariant *lvp_unit_describe_found(const LvpUnit *self);
+/* The reverse: adds the sets and the attributes that the unit does not have yet; or only the
+ * attributes. */
+void lvp_unit_add_found(LvpUnit *self, GVariant *found);
+void lvp_unit_add_found_attributes(LvpUnit *self, GVariant *found);
+/* Adds a copy of UNIT, which is of another snapshot, as one of RESOURCE; borrowed. */
+LvpUnit *lvp_snapshot_copy_unit(LvpSnapshot *self, const LvpUnit *unit, const char *resource);
+
 struct LvpSnapshot {
     GStringChunk *texts;
     GArray *amounts;  /* LvpSnapshotAmount */

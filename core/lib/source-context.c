@@ -12,6 +12,8 @@ typedef struct {
     char *text; /* NULL: not given and no default */
     gint64 integer;
     double number;
+    char *given_as, *file; /* where; NULL: nowhere */
+    guint line;
 } Value;
 
 struct LvpOptions {
@@ -81,7 +83,10 @@ parse_value(LvpOptionType type, const char *text, Value *value)
 static void
 clear_value(gpointer data)
 {
-    g_free(((Value *)data)->text);
+    Value *value = data;
+    g_free(value->text);
+    g_free(value->given_as);
+    g_free(value->file);
 }
 
 LvpOptions *
@@ -133,23 +138,61 @@ find_value(const LvpOptions *self, const char *name)
     return row ? &g_array_index(self->values, Value, (guint)(row - self->rows)) : NULL;
 }
 
+/* What was expected, or NULL where TEXT is of its type and set. */
+static const char *
+set_value(LvpOptions *self, const char *name, const char *text, const LvpOptionPlace *place)
+{
+    Value parsed = {0};
+    const char *expected = parse_value(lvp_options_find_row(self->rows, name)->type, text, &parsed);
+    if (expected)
+        return expected;
+    Value *value = find_value(self, name);
+    clear_value(value);
+    *value = parsed;
+    value->text = g_strdup(text);
+    value->given_as = g_strdup(place ? place->name : NULL);
+    value->file = g_strdup(place ? place->file : NULL);
+    value->line = place ? place->line : 0;
+    return NULL;
+}
+
 gboolean
 lvp_options_set(LvpOptions *self, const char *name, const char *text, GError **error)
 {
-    const LvpOptionRow *row = lvp_options_find_row(self->rows, name);
-    g_return_val_if_fail(row != NULL, FALSE);
-    Value parsed = {0};
-    const char *expected = parse_value(row->type, text, &parsed);
-    if (expected) {
+    g_return_val_if_fail(lvp_options_find_row(self->rows, name) != NULL, FALSE);
+    const char *expected = set_value(self, name, text, NULL);
+    if (expected)
         g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "%s must be %s, but is '%s'", name,
                     expected, text);
-        return FALSE;
-    }
-    Value *value = find_value(self, name);
-    g_free(value->text);
-    *value = parsed;
-    value->text = g_strdup(text);
-    return TRUE;
+    return !expected;
+}
+
+void
+lvp_options_set_from(LvpOptions *self,
+                     const char *name,
+                     const char *text,
+                     const LvpOptionPlace *place,
+                     LvpDiagnostics *diagnostics)
+{
+    g_return_if_fail(lvp_options_find_row(self->rows, name) != NULL);
+    const char *expected = set_value(self, name, text, place);
+    if (expected)
+        lvp_diagnostics_add(diagnostics, place->file, place->line, 1, "%s must be %s, but is '%s'",
+                            place->name, expected, text);
+}
+
+void
+lvp_options_report(
+    const LvpOptions *self, const char *name, LvpDiagnostics *diagnostics, const char *format, ...)
+{
+    const Value *value = find_value(self, name);
+    g_return_if_fail(value != NULL);
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    lvp_diagnostics_add(diagnostics, value->file, value->line, 1, "%s %s",
+                        value->given_as ? value->given_as : name, text);
 }
 
 const char *

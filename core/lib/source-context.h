@@ -15,6 +15,20 @@ const LvpOptionRow *lvp_options_find_row(const LvpOptionRow *rows, const char *n
 /* Sets the text of an option that exists. LVP_ERROR_INVALID_REQUEST where it is not of its type. */
 gboolean lvp_options_set(LvpOptions *self, const char *name, const char *text, GError **error);
 
+/* Where a text was given. */
+typedef struct {
+    const char *name; /* as it is written there: "--resource-manager-x", or a key */
+    const char *file; /* NULL: on the command line */
+    guint line;       /* 0: not known */
+} LvpOptionPlace;
+
+/* The same; a mistake goes to DIAGNOSTICS with PLACE, which is copied. */
+void lvp_options_set_from(LvpOptions *self,
+                          const char *name,
+                          const char *text,
+                          const LvpOptionPlace *place,
+                          LvpDiagnostics *diagnostics);
+
 /* ---- context ---- */
 
 typedef struct {

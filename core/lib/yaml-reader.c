@@ -16,6 +16,7 @@ struct LvpYamlNode {
     LvpYaml *tree; /* borrowed: for the file's name */
     LvpYamlKind kind;
     guint line, column;
+    gboolean cut_off; /* what comes after a syntax error in it is not known */
     char *text;
     GPtrArray *keys;   /* LvpYamlNode, of a mapping */
     GPtrArray *items;  /* LvpYamlNode, of a mapping or sequence */
@@ -32,6 +33,7 @@ typedef struct {
     yaml_parser_t parser;
     LvpDiagnostics *diagnostics;
     guint depth;
+    gboolean stopped; /* by a mistake after which nothing can be read */
 } Reader;
 
 static void
@@ -50,8 +52,9 @@ free_node(gpointer data)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpYamlNode, free_node)
 
 static void
-report_mark(Reader *reader, yaml_mark_t mark, const char *text)
+stop(Reader *reader, yaml_mark_t mark, const char *text)
 {
+    reader->stopped = TRUE;
     lvp_diagnostics_add(reader->diagnostics, reader->tree->file, (guint)mark.line + 1,
                         (guint)mark.column + 1, "%s", text);
 }
@@ -68,7 +71,7 @@ next_event(Reader *reader, yaml_event_t *event)
         reader->parser.error == YAML_READER_ERROR
             ? g_strdup_printf("%s (byte %zu)", problem, reader->parser.problem_offset)
             : g_strdup_printf("no valid YAML or JSON: %s", problem);
-    report_mark(reader, mark, text);
+    stop(reader, mark, text);
     return FALSE;
 }
 
@@ -122,56 +125,57 @@ find_refused(const yaml_event_t *event)
 
 static LvpYamlNode *read_value(Reader *reader, const yaml_event_t *event);
 
-static gboolean
+static void
 add_pair(Reader *reader, LvpYamlNode *mapping, LvpYamlNode *key, LvpYamlNode *value)
 {
-    g_ptr_array_add(mapping->keys, key);
-    g_ptr_array_add(mapping->items, value);
     if (key->kind != LVP_YAML_SCALAR) {
         lvp_yaml_node_report(key, reader->diagnostics, "a key must be plain text");
-        return FALSE;
+        reader->stopped = TRUE;
+        free_node(key);
+        free_node(value);
+        return;
     }
-    if (g_hash_table_contains(mapping->index, key->text)) {
+    g_ptr_array_add(mapping->keys, key);
+    g_ptr_array_add(mapping->items, value);
+    if (g_hash_table_contains(mapping->index, key->text))
         lvp_yaml_node_report(key, reader->diagnostics, "key '%s' stands here twice", key->text);
-        return TRUE;
-    }
-    g_hash_table_insert(mapping->index, key->text, value);
-    return TRUE;
+    else
+        g_hash_table_insert(mapping->index, key->text, value);
 }
 
-/* The children up to the end event. */
-static gboolean
+/* The children up to the end event, or up to the mistake that stops the reader. */
+static void
 read_children(Reader *reader, LvpYamlNode *node)
 {
     g_autoptr(LvpYamlNode) key = NULL;
-    for (;;) {
+    while (!reader->stopped) {
         yaml_event_t event;
         if (!next_event(reader, &event))
-            return FALSE;
+            return;
         if (event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT) {
             yaml_event_delete(&event);
-            return TRUE;
+            return;
         }
         g_autoptr(LvpYamlNode) child = read_value(reader, &event);
         yaml_event_delete(&event);
         if (!child)
-            return FALSE;
+            return;
         if (node->kind == LVP_YAML_SEQUENCE)
             g_ptr_array_add(node->items, g_steal_pointer(&child));
-        else if (!key)
+        else if (key)
+            add_pair(reader, node, g_steal_pointer(&key), g_steal_pointer(&child));
+        else
             key = g_steal_pointer(&child);
-        else if (!add_pair(reader, node, g_steal_pointer(&key), g_steal_pointer(&child)))
-            return FALSE;
     }
 }
 
-/* NULL after a report. */
+/* NULL after a report. What a mistake below it cuts off is returned as far as it was read. */
 static LvpYamlNode *
 read_value(Reader *reader, const yaml_event_t *event)
 {
     const char *refused = find_refused(event);
     if (refused) {
-        report_mark(reader, event->start_mark, refused);
+        stop(reader, event->start_mark, refused);
         return NULL;
     }
     if (event->type == YAML_SCALAR_EVENT) {
@@ -179,48 +183,43 @@ read_value(Reader *reader, const yaml_event_t *event)
         node->text = g_strndup((const char *)event->data.scalar.value, event->data.scalar.length);
         if (strlen(node->text) == event->data.scalar.length)
             return node;
-        report_mark(reader, event->start_mark, "text with a NUL character");
+        stop(reader, event->start_mark, "text with a NUL character");
         free_node(node);
         return NULL;
     }
     if (reader->depth >= MAX_DEPTH) {
-        report_mark(reader, event->start_mark, "nested too deep (more than 16 levels)");
+        stop(reader, event->start_mark, "nested too deep (more than 16 levels)");
         return NULL;
     }
     LvpYamlKind kind =
         event->type == YAML_MAPPING_START_EVENT ? LVP_YAML_MAPPING : LVP_YAML_SEQUENCE;
     g_autoptr(LvpYamlNode) node = new_node(reader, kind, event->start_mark);
     reader->depth++;
-    gboolean complete = read_children(reader, node);
+    read_children(reader, node);
     reader->depth--;
-    return complete ? g_steal_pointer(&node) : NULL;
+    node->cut_off = reader->stopped;
+    return g_steal_pointer(&node);
 }
 
 /* The one document of the stream. */
-static gboolean
+static void
 read_document(Reader *reader)
 {
-    for (;;) {
+    gboolean ended = FALSE;
+    while (!reader->stopped && !ended) {
         yaml_event_t event;
         if (!next_event(reader, &event))
-            return FALSE;
+            return;
         yaml_event_type_t type = event.type;
-        yaml_mark_t mark = event.start_mark;
-        gboolean ok = TRUE;
-        if (type == YAML_DOCUMENT_START_EVENT && reader->tree->root) {
-            report_mark(reader, mark, "a second document begins here: only one is allowed");
-            ok = FALSE;
-        } else if (type == YAML_ALIAS_EVENT || type == YAML_SCALAR_EVENT ||
-                   type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT) {
+        ended = type == YAML_STREAM_END_EVENT;
+        if (type == YAML_DOCUMENT_START_EVENT && reader->tree->root)
+            stop(reader, event.start_mark, "a second document begins here: only one is allowed");
+        else if (type == YAML_ALIAS_EVENT || type == YAML_SCALAR_EVENT ||
+                 type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT)
             reader->tree->root = read_value(reader, &event);
-            ok = reader->tree->root != NULL;
-        } else if (type == YAML_STREAM_END_EVENT && !reader->tree->root) {
-            report_mark(reader, (yaml_mark_t){0}, "the file is empty");
-            ok = FALSE;
-        }
+        else if (ended && !reader->tree->root)
+            stop(reader, (yaml_mark_t){0}, "the file is empty");
         yaml_event_delete(&event);
-        if (!ok || type == YAML_STREAM_END_EVENT)
-            return ok;
     }
 }
 
@@ -239,43 +238,41 @@ lvp_yaml_read_text(const char *file, const char *text, gsize length, LvpDiagnost
         return NULL;
     }
     yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text, length);
-    gboolean ok = read_document(&reader);
+    read_document(&reader);
     yaml_parser_delete(&reader.parser);
-    return ok ? g_steal_pointer(&tree) : NULL;
+    return tree->root ? g_steal_pointer(&tree) : NULL;
 }
 
-/* NULL with errno set. Opens without blocking, so that a FIFO does not hang the caller. */
+/* NULL with *RET_PROBLEM set. Opens without blocking, so that a FIFO does not hang the caller. */
 static char *
-read_bounded(const char *file, gsize *ret_length)
+read_bounded(const char *file, gsize *ret_length, const char **ret_problem)
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
+    if (fd < 0) {
+        *ret_problem = g_strerror(errno);
         return NULL;
+    }
     struct stat status;
     char *buffer = g_malloc(MAX_BYTES + 2);
     gsize used = 0;
-    int code = 0;
+    *ret_problem = NULL;
     if (fstat(fd, &status) < 0)
-        code = errno;
-    else if (S_ISDIR(status.st_mode))
-        code = EISDIR;
+        *ret_problem = g_strerror(errno);
     else if (!S_ISREG(status.st_mode))
-        code = EINVAL;
-    while (code == 0 && used <= MAX_BYTES) {
+        *ret_problem = S_ISDIR(status.st_mode) ? g_strerror(EISDIR) : "not a regular file";
+    while (!*ret_problem && used <= MAX_BYTES) {
         ssize_t length = read(fd, buffer + used, MAX_BYTES + 1 - used);
         if (length < 0)
-            code = errno;
+            *ret_problem = g_strerror(errno);
         if (length <= 0)
             break;
         used += (gsize)length;
     }
     close(fd);
-    if (code == 0) {
-        *ret_length = used;
+    *ret_length = used;
+    if (!*ret_problem)
         return buffer;
-    }
     g_free(buffer);
-    errno = code;
     return NULL;
 }
 
@@ -283,9 +280,10 @@ LvpYaml *
 lvp_yaml_read_file(const char *file, LvpDiagnostics *diagnostics)
 {
     gsize length = 0;
-    g_autofree char *text = read_bounded(file, &length);
+    const char *problem;
+    g_autofree char *text = read_bounded(file, &length, &problem);
     if (!text) {
-        lvp_diagnostics_add(diagnostics, file, 0, 0, "cannot be read: %s", g_strerror(errno));
+        lvp_diagnostics_add(diagnostics, file, 0, 0, "cannot be read: %s", problem);
         return NULL;
     }
     return lvp_yaml_read_text(file, text, length, diagnostics);
@@ -356,6 +354,8 @@ lvp_yaml_node_find(const LvpYamlNode *self, const char *key)
 void
 lvp_yaml_node_report(const LvpYamlNode *self, LvpDiagnostics *diagnostics, const char *format, ...)
 {
+    if (self->cut_off)
+        return;
     va_list arguments;
     va_start(arguments, format);
     g_autofree char *text = g_strdup_vprintf(format, arguments);

@@ -18,7 +18,16 @@ void lvp_domain_part_set_attribute(LvpDomainPart *self,
                                    const char *path,
                                    const char *attribute,
                                    const char *value);
+/* Removes all elements at PATH, with what is in them. */
+void lvp_domain_part_remove(LvpDomainPart *self, const char *path);
 /* Appends one element, given as XML text, to the element at PATH, such as "devices". */
 void lvp_domain_part_append(LvpDomainPart *self, const char *path, const char *xml);
+
+/* Devices that are functions of one PCI slot of the guest: begin_slot takes a slot that nothing in
+ * the domain uses, on a port of its own, and each append_function adds one device (its XML, without
+ * an <address>) to <devices> as FUNCTION (0 to 7, each once) of it. Function 0 has to be among
+ * them. */
+void lvp_domain_part_begin_slot(LvpDomainPart *self);
+void lvp_domain_part_append_function(LvpDomainPart *self, guint function, const char *xml);
 
 G_END_DECLS

@@ -23,7 +23,7 @@ typedef enum {
 #define LVP_HOST_VALUE_SIZE 128
 
 /* ROOT: absolute path, "/" for this machine. NULL with LVP_ERROR_INVALID_REQUEST if it is no
- * absolute path, LVP_ERROR_NOT_FOUND or _HOST if no sysfs can be opened below it. */
+ * absolute path, or no sysfs can be opened below it. */
 LvpHost *lvp_host_new(const char *root, GError **error);
 /* Accepts NULL. Children that still hang are left to the kernel. */
 void lvp_host_free(LvpHost *self);
@@ -54,8 +54,8 @@ gboolean lvp_host_exists(LvpHost *self, LvpHostTree tree, const char *path);
 /* Writes TEXT to an attribute below /sys in a child process that holds the lock LOCK (a name
  * without slash, such as a PCI address). Success says only that the kernel took the text: the
  * caller looks whether the effect came. LVP_ERROR_TIMED_OUT after TIMEOUT_MS (the write may still
- * complete), LVP_ERROR_BUSY when an earlier effect on LOCK is in flight, LVP_ERROR_HOST with the
- * errno's text. */
+ * complete), LVP_ERROR_BUSY when an earlier effect on LOCK is in flight, LVP_ERROR_NOT_SUPPORTED
+ * where the kernel says ENOTTY, LVP_ERROR_HOST with the errno's text. */
 gboolean lvp_host_write(LvpHost *self,
                         const char *path,
                         const char *text,

@@ -47,9 +47,9 @@ void lvp_unit_add_exclusion_set(LvpUnit *self, const char *name);
 /* KEY is borrowed and must be a literal; it appears as it is in the API. */
 void lvp_unit_set_attribute(LvpUnit *self, const char *key, const char *value);
 /* It is named by the configuration, but cannot be given away: REASON says why and what to do. The
- * first reason stays. */
+ * first REASON stays; it stands beside that of the first condition. */
 void lvp_unit_set_unusable(LvpUnit *self, const char *reason);
-/* The first reason stays. */
+/* The first REASON stays; it stands beside why the unit is unusable. */
 void lvp_unit_add_condition(LvpUnit *self, LvpCondition condition, const char *reason);
 
 /* ---- reading one's own picture, as in a test or in `generate`; texts are borrowed ---- */

@@ -53,6 +53,13 @@ gboolean lvp_options_get_boolean(const LvpOptions *self, const char *name);
 gint64 lvp_options_get_integer(const LvpOptions *self,
                                const char *name); /* also quantity, seconds */
 double lvp_options_get_double(const LvpOptions *self, const char *name);
+/* For `validate`: reports a mistake in the value of NAME where it was given, on the command line or
+ * in a file. The text is NAME as it is written there, a space, and FORMAT ("must be ..."). */
+void lvp_options_report(const LvpOptions *self,
+                        const char *name,
+                        LvpDiagnostics *diagnostics,
+                        const char *format,
+                        ...) G_GNUC_PRINTF(4, 5);
 
 /* ---- context: what a source may use, from create to destroy ---- */
 

@@ -32,8 +32,10 @@ typedef enum {
     LVP_YAML_MAPPING,
 } LvpYamlKind;
 
-/* NULL with at least one diagnostic where the file cannot be read or parsed. An empty file is a
- * mistake too. */
+/* NULL with at least one diagnostic where the file cannot be read, or has nothing that could be
+ * looked at; an empty file is a mistake too. After a syntax error the tree has what stands before
+ * it, so that the caller can report what is wrong there: whether all is well, the count of
+ * diagnostics says. */
 LvpYaml *lvp_yaml_read_file(const char *file, LvpDiagnostics *diagnostics);
 /* The same for TEXT; FILE only names it. */
 LvpYaml *
@@ -55,7 +57,8 @@ const LvpYamlNode *lvp_yaml_node_get_key(const LvpYamlNode *self, guint index);
 /* The value of KEY in a mapping, or NULL. */
 const LvpYamlNode *lvp_yaml_node_find(const LvpYamlNode *self, const char *key);
 
-/* Adds a mistake at the node's place. */
+/* Adds a mistake at the node's place; none for a node that a syntax error has cut off: what seems
+ * to be missing may stand behind it. */
 void
 lvp_yaml_node_report(const LvpYamlNode *self, LvpDiagnostics *diagnostics, const char *format, ...)
     G_GNUC_PRINTF(3, 4);

@@ -29,9 +29,9 @@ validate(const LvpOptions *options, LvpDiagnostics *diagnostics)
 {
     double factor = lvp_options_get_double(options, "overcommit-vcpu");
     if (factor <= 0 || factor > 1000)
-        lvp_diagnostics_add(diagnostics, NULL, 0, 0,
-                            "overcommit-vcpu must be more than 0 and at most 1000, but is %s",
-                            lvp_options_get_string(options, "overcommit-vcpu"));
+        lvp_options_report(options, "overcommit-vcpu", diagnostics,
+                           "must be more than 0 and at most 1000, but is %s",
+                           lvp_options_get_string(options, "overcommit-vcpu"));
 }
 
 static gpointer
@@ -132,6 +132,17 @@ discover(gpointer data,
     return TRUE;
 }
 
+/* No domain is without a CPU: a class that names none gets one, counted like any other. */
+static gboolean
+normalize(gpointer data, LvpRequest *request, GError **error)
+{
+    (void)data;
+    (void)error;
+    if (lvp_request_get_amount(request, RESOURCE) == 0)
+        lvp_request_set_amount(request, RESOURCE, MILLICORES);
+    return TRUE;
+}
+
 static gboolean
 contribute_xml(
     gpointer data, const LvpHolding *holding, GVariant *record, LvpDomainPart *part, GError **error)
@@ -143,7 +154,9 @@ contribute_xml(
     g_autofree char *count = g_strdup_printf(
         "%" G_GINT64_FORMAT, millicores / MILLICORES + (millicores % MILLICORES > 0));
     lvp_domain_part_set_text(part, "vcpu", count);
+    /* Both would say how many of them are there from the beginning. */
     lvp_domain_part_set_attribute(part, "vcpu", "current", NULL);
+    lvp_domain_part_remove(part, "vcpus");
     if (millicores % MILLICORES == 0)
         return TRUE;
     g_autofree char *period = g_strdup_printf("%d", PERIOD_US);
@@ -162,4 +175,5 @@ LVP_SOURCE_DEFINE(.name = "cpu",
                   .create = create,
                   .destroy = g_free,
                   .discover = discover,
+                  .normalize = normalize,
                   .contribute_xml = contribute_xml, )

@@ -147,6 +147,18 @@ discover(gpointer data,
     return TRUE;
 }
 
+/* How much memory a guest needs is not ours to guess. */
+static gboolean
+normalize(gpointer data, LvpRequest *request, GError **error)
+{
+    (void)data;
+    if (lvp_request_get_amount(request, RESOURCE) > 0)
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                "names no memory: add memory to its capabilities, such as memory: 1Gi");
+    return FALSE;
+}
+
 static gboolean
 contribute_xml(
     gpointer data, const LvpHolding *holding, GVariant *record, LvpDomainPart *part, GError **error)
@@ -171,4 +183,5 @@ LVP_SOURCE_DEFINE(.name = "memory",
                   .create = create,
                   .destroy = g_free,
                   .discover = discover,
+                  .normalize = normalize,
                   .contribute_xml = contribute_xml, )

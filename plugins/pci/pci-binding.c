@@ -50,13 +50,6 @@ lvp_pci_read_override(const LvpPciBinder *self, const char *address, GError **er
 }
 
 static gboolean
-is_present(const LvpPciBinder *self, const char *address)
-{
-    char path[LVP_PCI_PATH_SIZE];
-    return lvp_host_exists(self->host, LVP_HOST_SYS, lvp_pci_path(path, address, "vendor"));
-}
-
-static gboolean
 has_identity(const LvpPciBinder *self, const LvpPciBinding *binding)
 {
     LvpPciIds ids;
@@ -197,24 +190,56 @@ check_holder(const LvpPciBinder *self, const LvpPciBinding *binding, GError **er
 }
 
 static gboolean
-carry_out_take(const LvpPciBinder *self, const LvpPciBinding *binding, GError **error)
+check_sriov(const LvpPciBinder *self, const char *address, GError **error)
 {
-    const char *address = binding->address;
+    g_autofree char *problem = lvp_pci_find_sriov_problem(self->host, address);
+    if (!problem)
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT, "%s", problem);
+    return FALSE;
+}
+
+static gboolean
+check_before_take(const LvpPciBinder *self, const LvpPciBinding *binding, GError **error)
+{
     char driver[LVP_PCI_NAME_SIZE];
     if (!has_identity(self, binding)) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT,
                     "it is not there any more, or another device stands at its address");
         return FALSE;
     }
+    lvp_pci_read_driver(self->host, binding->address, driver);
+    if (!check_sriov(self, binding->address, error))
+        return FALSE;
+    if (strcmp(driver, LVP_PCI_VFIO) == 0)
+        return check_holder(self, binding, error);
+    return lvp_pci_load_vfio(self, error) && check_host_use(self, binding, error);
+}
+
+static gboolean
+prefix_take(GError **error, const LvpPciBinding *binding)
+{
+    g_prefix_error(error, "cannot bind %s to vfio-pci: ", binding->address);
+    return FALSE;
+}
+
+gboolean
+lvp_pci_check(const LvpPciBinder *self, const LvpPciBinding *binding, GError **error)
+{
+    return check_before_take(self, binding, error) || prefix_take(error, binding);
+}
+
+static gboolean
+carry_out_take(const LvpPciBinder *self, const LvpPciBinding *binding, GError **error)
+{
+    const char *address = binding->address;
+    char driver[LVP_PCI_NAME_SIZE];
+    if (!check_before_take(self, binding, error))
+        return FALSE;
     lvp_pci_read_driver(self->host, address, driver);
-    gboolean bound = strcmp(driver, LVP_PCI_VFIO) == 0;
-    if (bound && !check_holder(self, binding, error))
-        return FALSE;
-    if (!bound && (!lvp_pci_load_vfio(self, error) || !check_host_use(self, binding, error)))
-        return FALSE;
     /* Also where it is bound already: else a replug or rescan could hand it to the host's driver.
      */
-    if (bound)
+    if (strcmp(driver, LVP_PCI_VFIO) == 0)
         return set_override(self, address, LVP_PCI_VFIO, error);
     if (!write_override(self, address, LVP_PCI_VFIO, error))
         return FALSE;
@@ -227,10 +252,7 @@ carry_out_take(const LvpPciBinder *self, const LvpPciBinding *binding, GError **
 gboolean
 lvp_pci_take(const LvpPciBinder *self, const LvpPciBinding *binding, GError **error)
 {
-    if (carry_out_take(self, binding, error))
-        return TRUE;
-    g_prefix_error(error, "cannot bind %s to vfio-pci: ", binding->address);
-    return FALSE;
+    return carry_out_take(self, binding, error) || prefix_take(error, binding);
 }
 
 /* ---- put back ---- */
@@ -279,6 +301,32 @@ restore_override(const LvpPciBinder *self, const LvpPciBinding *binding, GError 
     return set_override(self, binding->address, binding->override, error);
 }
 
+/* What one guest has left in the device shall not meet the next. Only while nobody has it open: the
+ * kernel resets a device under a running guest, too. That a method is listed does not say that it
+ * works: a device may answer that there is none. */
+static gboolean
+reset(const LvpPciBinder *self, const char *address, GError **error)
+{
+    char path[LVP_PCI_PATH_SIZE];
+    g_autoptr(GError) problem = NULL;
+    if (!lvp_host_exists(self->host, LVP_HOST_SYS, lvp_pci_path(path, address, "reset")) ||
+        lvp_host_write(self->host, path, "1", address, self->timeout_ms, &problem) ||
+        g_error_matches(problem, LVP_ERROR, LVP_ERROR_NOT_SUPPORTED))
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
+}
+
+/* Whether driver and override are what they were before us: then there is nothing to put back. */
+static gboolean
+is_as_before(const LvpPciBinder *self, const LvpPciBinding *binding, const char *current)
+{
+    if (strcmp(current, binding->driver) != 0)
+        return FALSE;
+    g_autofree char *override = lvp_pci_read_override(self, binding->address, NULL);
+    return g_strcmp0(override, binding->override) == 0;
+}
+
 static LvpVerdict
 fail_with(const GError *error, const char *what, char **ret_reason)
 {
@@ -297,7 +345,7 @@ lvp_pci_put_back(const LvpPciBinder *self, const LvpPciBinding *binding, char **
         return LVP_VERDICT_BLOCKED;
     }
     /* A card that is gone, or another in its place, owes nothing: the kernel has forgotten ours. */
-    if (!is_present(self, binding->address) || !has_identity(self, binding))
+    if (!lvp_pci_is_present(self->host, binding->address) || !has_identity(self, binding))
         return LVP_VERDICT_DONE;
     lvp_pci_read_driver(self->host, binding->address, current);
     gboolean ours = strcmp(current, LVP_PCI_VFIO) == 0;
@@ -311,11 +359,16 @@ lvp_pci_put_back(const LvpPciBinder *self, const LvpPciBinding *binding, char **
         return LVP_VERDICT_BLOCKED;
     }
     g_autofree char *holder = ours ? wait_for_holder(self, binding) : NULL;
+    /* One that was on vfio-pci before us may have been taken by somebody else meanwhile. */
+    if (holder && is_as_before(self, binding, current))
+        return LVP_VERDICT_DONE;
     if (holder) {
         *ret_reason =
             g_strdup_printf("%s still has its IOMMU group %s open", holder, binding->group);
         return LVP_VERDICT_BLOCKED;
     }
+    if (ours && !reset(self, binding->address, &error))
+        return fail_with(error, "cannot reset it", ret_reason);
     if (!restore_driver(self, binding, current, &error)) {
         g_autofree char *what = g_strdup_printf("cannot give it back to %s",
                                                 binding->driver[0] ? binding->driver : "no driver");
@@ -336,7 +389,7 @@ lvp_pci_compare(const LvpPciBinder *self, const LvpPciBinding *binding, char **r
         *ret_reason = g_strdup("an earlier operation on it has not returned from the kernel yet");
         return LVP_VERDICT_BLOCKED;
     }
-    if (!is_present(self, binding->address)) {
+    if (!lvp_pci_is_present(self->host, binding->address)) {
         *ret_reason = g_strdup("it is not there any more");
         return LVP_VERDICT_LOST;
     }

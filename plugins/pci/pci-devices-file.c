@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#define MAX_VENDOR 0xffff
 #define BRIDGE_BASE_CLASS 0x06 /* PCI Code and ID Assignment Specification, 1.7 */
 
 /* An entry matches more specifically with each of these; they add up. */
@@ -12,8 +13,8 @@ typedef struct {
     guint vendor;
     guint id; /* class or device */
     guint subsystem_vendor, subsystem_device, revision;
-    guint weight;         /* says also which of the above count */
-    const char *resource; /* borrowed from the file's list; NULL after a mistake in a name */
+    guint weight;      /* says also which of the above count */
+    LvpPciOffer offer; /* its resource is borrowed from the list; NULL after a mistake in a name */
     guint line;
 } Entry;
 
@@ -27,6 +28,7 @@ typedef struct {
     LvpPciDevicesFile *file;
     LvpDiagnostics *diagnostics;
     GHashTable *vendor_lines; /* vendor -> line */
+    guint n_unknown;          /* vendors without a valid id */
 } Reader;
 
 gboolean
@@ -163,6 +165,24 @@ parse_refinements(const Reader *reader, const LvpYamlNode *mapping, Entry *entry
            revision_ok == has_revision;
 }
 
+/* An optional key that takes one of two words; FALSE (the first) where it is missing or wrong. */
+static gboolean
+parse_choice(const Reader *reader,
+             const LvpYamlNode *mapping,
+             const char *key,
+             const char *first,
+             const char *second)
+{
+    const LvpYamlNode *node = lvp_yaml_node_find(mapping, key);
+    if (!node || !lvp_yaml_node_expect(node, LVP_YAML_SCALAR, key, reader->diagnostics))
+        return FALSE;
+    const char *text = lvp_yaml_node_get_text(node);
+    if (strcmp(text, first) != 0 && strcmp(text, second) != 0)
+        lvp_yaml_node_report(node, reader->diagnostics, "%s must be %s or %s, but is '%s'", key,
+                             first, second, text);
+    return strcmp(text, second) == 0;
+}
+
 static gboolean
 is_same_match(const Entry *a, const Entry *b)
 {
@@ -190,36 +210,36 @@ report_rival(const Reader *reader, const LvpYamlNode *mapping, const Entry *entr
     }
 }
 
-/* VENDOR: NULL where its id is wrong. An entry whose names are wrong is kept, too: what else is
- * wrong with it is to be said in the same run. */
+/* An entry whose names are wrong is kept, too: what else is wrong with it is to be said in the same
+ * run. */
 static void
-read_device(const Reader *reader,
-            const LvpYamlNode *node,
-            const guint *vendor,
-            const char *vendor_name)
+read_device(const Reader *reader, const LvpYamlNode *node, guint vendor, const char *vendor_name)
 {
     static const char *const KEYS[] = {
-        "id", "name", "type", "subsystemVendor", "subsystemDevice", "revision", NULL};
+        "id",        "name",  "type", "subsystemVendor", "subsystemDevice", "revision",
+        "functions", "group", NULL};
     if (!lvp_yaml_node_expect(node, LVP_YAML_MAPPING, "a device", reader->diagnostics))
         return;
     lvp_yaml_node_check_keys(node, KEYS, reader->diagnostics);
-    Entry entry = {.vendor = vendor ? *vendor : 0, .line = lvp_yaml_node_get_line(node)};
+    Entry entry = {.vendor = vendor, .line = lvp_yaml_node_get_line(node)};
     gboolean id_ok = parse_id(reader, node, &entry);
     const char *name =
         parse_name(reader, node, "name", LOWER UPPER DIGITS "._-", "A-Z a-z 0-9 . _ -");
     const char *type = parse_name(reader, node, "type", LOWER DIGITS "_-", "a-z 0-9 _ -");
     gboolean refinements_ok = parse_refinements(reader, node, &entry);
-    if (!vendor || !id_ok || !refinements_ok)
+    entry.offer.single_function = parse_choice(reader, node, "functions", "together", "single");
+    entry.offer.wide_group = parse_choice(reader, node, "group", "refuse", "allow");
+    if (!id_ok || !refinements_ok)
         return;
     report_rival(reader, node, &entry);
     if (name && type && vendor_name)
-        entry.resource =
+        entry.offer.resource =
             intern_resource(reader->file, g_strdup_printf("%s.%s/%s", type, vendor_name, name));
     g_array_append_val(reader->file->entries, entry);
 }
 
 static void
-read_vendor(const Reader *reader, const LvpYamlNode *node)
+read_vendor(Reader *reader, const LvpYamlNode *node)
 {
     static const char *const KEYS[] = {"id", "name", "devices", NULL};
     if (!lvp_yaml_node_expect(node, LVP_YAML_MAPPING, "a vendor", reader->diagnostics))
@@ -242,6 +262,8 @@ read_vendor(const Reader *reader, const LvpYamlNode *node)
                                 GUINT_TO_POINTER(lvp_yaml_node_get_line(id)));
     }
     const char *name = parse_name(reader, node, "name", LOWER DIGITS "_-", "a-z 0-9 _ -");
+    if (!id_ok) /* its entries are still compared with each other */
+        vendor = MAX_VENDOR + ++reader->n_unknown;
     const LvpYamlNode *devices = lvp_yaml_node_find(node, "devices");
     if (!devices) {
         lvp_yaml_node_report(node, reader->diagnostics, "devices is missing");
@@ -250,11 +272,11 @@ read_vendor(const Reader *reader, const LvpYamlNode *node)
     if (!lvp_yaml_node_expect(devices, LVP_YAML_SEQUENCE, "devices", reader->diagnostics))
         return;
     for (guint i = 0; i < lvp_yaml_node_get_length(devices); i++)
-        read_device(reader, lvp_yaml_node_get_item(devices, i), id_ok ? &vendor : NULL, name);
+        read_device(reader, lvp_yaml_node_get_item(devices, i), vendor, name);
 }
 
 static void
-read_root(const Reader *reader, const LvpYamlNode *root)
+read_root(Reader *reader, const LvpYamlNode *root)
 {
     static const char *const KEYS[] = {"vendors", NULL};
     if (!lvp_yaml_node_expect(root, LVP_YAML_MAPPING, "the file", reader->diagnostics))
@@ -302,7 +324,7 @@ lvp_pci_devices_file_read(const char *file, LvpDiagnostics *diagnostics)
     self->entries = g_array_new(FALSE, FALSE, sizeof(Entry));
     self->vendors = g_hash_table_new(NULL, NULL);
     g_autoptr(GHashTable) vendor_lines = g_hash_table_new(NULL, NULL);
-    Reader reader = {self, diagnostics, vendor_lines};
+    Reader reader = {self, diagnostics, vendor_lines, 0};
     read_root(&reader, lvp_yaml_get_root(yaml));
     index_vendors(self);
     return lvp_diagnostics_get_count(diagnostics) == before ? g_steal_pointer(&self) : NULL;
@@ -371,7 +393,7 @@ matches(const Entry *entry, const LvpPciIds *ids)
     return !(entry->weight & WEIGHT_REVISION) || entry->revision == ids->revision;
 }
 
-const char *
+const LvpPciOffer *
 lvp_pci_devices_file_match(const LvpPciDevicesFile *self, const LvpPciIds *ids)
 {
     if (lvp_pci_is_bridge(ids->class_code))
@@ -379,7 +401,7 @@ lvp_pci_devices_file_match(const LvpPciDevicesFile *self, const LvpPciIds *ids)
     const Entry *entry = find_first(self, ids->vendor);
     for (; entry && entry < get_end(self) && entry->vendor == ids->vendor; entry++)
         if (matches(entry, ids))
-            return entry->resource;
+            return &entry->offer;
     return NULL;
 }
 

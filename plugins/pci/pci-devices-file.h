@@ -10,6 +10,13 @@ typedef struct {
     guint subsystem_vendor, subsystem_device, revision;
 } LvpPciIds;
 
+/* As what a function is given away, and what goes with it. */
+typedef struct {
+    const char *resource;     /* "gpu.nvidia/a30" */
+    gboolean single_function; /* the other functions of its slot do not go to the guest */
+    gboolean wide_group;      /* it may be taken with an IOMMU group that is wider than its slot */
+} LvpPciOffer;
+
 typedef struct LvpPciDevicesFile LvpPciDevicesFile;
 
 /* All mistakes go to DIAGNOSTICS; NULL where there is any. */
@@ -22,8 +29,8 @@ gboolean lvp_pci_devices_file_has_device(const LvpPciDevicesFile *self,
                                          guint vendor,
                                          guint device,
                                          guint class_code);
-/* The resource of the most specific entry that matches ("gpu.nvidia/a30"), borrowed; or NULL. */
-const char *lvp_pci_devices_file_match(const LvpPciDevicesFile *self, const LvpPciIds *ids);
+/* What the most specific entry that matches says, borrowed; or NULL. */
+const LvpPciOffer *lvp_pci_devices_file_match(const LvpPciDevicesFile *self, const LvpPciIds *ids);
 /* The names of all resources, each once, in the order of the file; borrowed. */
 const GPtrArray *lvp_pci_devices_file_get_resources(const LvpPciDevicesFile *self);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pci-discovery.h"
 
+#include "pci-group.h"
 #include "pci-host-use.h"
 
 #include <libvirt-provider/error.h>
 #include <string.h>
 
 #define GROUPS "kernel/iommu_groups"
-#define CLASS_PCI_BRIDGE 0x0604
 
 /* One function with the texts of its attributes as they stand in sysfs. */
 typedef struct {
@@ -28,12 +28,12 @@ typedef struct {
 
 /* FALSE where the function has vanished meanwhile, or is of no interest. */
 static gboolean
-read_until_match(const LvpPciDiscovery *self, Function *function, const char **ret_resource)
+read_until_match(const LvpPciDiscovery *self, Function *function, const LvpPciOffer **ret_offer)
 {
     LvpHost *host = self->host;
     LvpPciIds *ids = &function->ids;
     const char *address = function->address;
-    *ret_resource = NULL;
+    *ret_offer = NULL;
     if (!lvp_pci_read_hex(host, address, "vendor", function->vendor, &ids->vendor) ||
         (!self->all && !lvp_pci_devices_file_has_vendor(self->file, ids->vendor)))
         return FALSE;
@@ -51,8 +51,8 @@ read_until_match(const LvpPciDiscovery *self, Function *function, const char **r
         !lvp_pci_read_hex(host, address, "revision", function->revision, &ids->revision))
         return FALSE;
     if (self->file)
-        *ret_resource = lvp_pci_devices_file_match(self->file, ids);
-    return self->all || *ret_resource;
+        *ret_offer = lvp_pci_devices_file_match(self->file, ids);
+    return self->all || *ret_offer;
 }
 
 static int
@@ -67,38 +67,32 @@ read_node(LvpHost *host, const char *address)
     return (int)node;
 }
 
-/* A group is viable for vfio if each member of it is bound to a vfio driver, to pci-stub, or to
- * none; PCI-to-PCI bridges do not count. Other bridges do: an LPC bridge on lpc_ich makes its group
- * unviable (Linux 6.1, tried). See the kernel's Documentation/driver-api/vfio.rst. */
+/* What is said of a member of the group, said of the unit at ADDRESS; takes over TEXT. */
 static char *
-find_neighbour_problem(LvpHost *host, const Function *function)
+tell(const LvpPciMember *member, const char *address, char *text)
 {
-    g_autofree char *path = g_strdup_printf(GROUPS "/%s/devices", function->group);
-    g_autoptr(GError) error = NULL;
-    g_auto(GStrv) members = lvp_host_list(host, LVP_HOST_SYS, path, &error);
-    if (!members)
-        return g_strdup_printf("its IOMMU group cannot be read: %s", error->message);
-    for (guint i = 0; members[i]; i++) {
-        char driver[LVP_PCI_NAME_SIZE], text[LVP_HOST_VALUE_SIZE];
-        guint class_code = 0;
-        if (strcmp(members[i], function->address) == 0)
-            continue;
-        lvp_pci_read_driver(host, members[i], driver);
-        if (driver[0] == '\0' || strcmp(driver, "vfio-pci") == 0 ||
-            strcmp(driver, "pci-stub") == 0 || strcmp(driver, "pcieport") == 0)
-            continue;
-        if (lvp_pci_read_hex(host, members[i], "class", text, &class_code) &&
-            class_code >> 8 == CLASS_PCI_BRIDGE)
-            continue;
-        return g_strdup_printf("its neighbour %s in IOMMU group %s is bound to host driver %s: "
-                               "unbind that first, or move the card to another slot",
-                               members[i], function->group, driver);
-    }
-    return NULL;
+    g_autofree char *own = text;
+    if (!text || strcmp(member->address, address) == 0)
+        return g_steal_pointer(&own);
+    return g_strdup_printf("its neighbour %s: %s", member->address, text);
 }
 
 static char *
-find_problem(const LvpPciDiscovery *self, const Function *function)
+find_sriov_problem(LvpHost *host, const LvpPciGroup *group, const char *address)
+{
+    char *problem = NULL;
+    for (guint i = 0; !problem && i < group->members->len; i++) {
+        const LvpPciMember *member = &g_array_index(group->members, LvpPciMember, i);
+        problem = tell(member, address, lvp_pci_find_sriov_problem(host, member->address));
+    }
+    return problem;
+}
+
+static char *
+find_problem(const LvpPciDiscovery *self,
+             const Function *function,
+             const LvpPciGroup *group,
+             const LvpPciOffer *offer)
 {
     if (function->group[0] == '\0') {
         g_auto(GStrv) groups = lvp_host_list(self->host, LVP_HOST_SYS, GROUPS, NULL);
@@ -109,25 +103,50 @@ find_problem(const LvpPciDiscovery *self, const Function *function)
     }
     if (self->vfio_problem)
         return g_strdup(self->vfio_problem);
-    return find_neighbour_problem(self->host, function);
+    char *problem = lvp_pci_group_find_problem(group, function->group, offer);
+    return problem ? problem : find_sriov_problem(self->host, group, function->address);
 }
 
 static gboolean
-judge(Run *run, const Function *function, LvpUnit *unit, GError **error)
+is_in_flight(LvpHost *host, const char *address, const char *driver)
+{
+    return lvp_host_is_locked(host, address) ||
+           (driver[0] == '\0' && lvp_pci_is_leaving_vfio(host, address));
+}
+
+/* What may keep a member of the group from being taken, said of the unit. */
+static void
+judge_member(Run *run, const LvpPciMember *member, const char *address, LvpUnit *unit)
+{
+    LvpHost *host = run->discovery->host;
+    if (is_in_flight(host, member->address, member->driver)) {
+        g_autofree char *told = tell(
+            member, address, g_strdup("an operation on it has not returned from the kernel yet"));
+        lvp_unit_add_condition(unit, LVP_CONDITION_BLOCKED, told);
+    }
+    g_autofree char *use = tell(
+        member, address,
+        lvp_pci_host_use_find(run->host_use, member->address, member->class_code, member->driver));
+    if (use)
+        lvp_unit_add_condition(unit, LVP_CONDITION_HOST, use);
+}
+
+static gboolean
+judge(Run *run, const Function *function, const LvpPciOffer *offer, LvpUnit *unit, GError **error)
 {
     const LvpPciDiscovery *self = run->discovery;
-    if (lvp_host_is_locked(self->host, function->address) ||
-        (function->driver[0] == '\0' && lvp_pci_is_leaving_vfio(self->host, function->address)))
-        lvp_unit_add_condition(unit, LVP_CONDITION_BLOCKED,
-                               "an operation on it has not returned from the kernel yet");
     if (!run->host_use &&
         !(run->host_use = lvp_pci_host_use_read(self->host, self->timeout_ms, error)))
         return FALSE;
-    g_autofree char *use = lvp_pci_host_use_find(run->host_use, function->address,
-                                                 function->ids.class_code, function->driver);
-    if (use)
-        lvp_unit_add_condition(unit, LVP_CONDITION_HOST, use);
-    g_autofree char *problem = find_problem(self, function);
+    g_autoptr(LvpPciGroup) group = lvp_pci_group_read(self->host, function->group,
+                                                      function->address, function->ids.class_code);
+    g_autofree char *problem = find_problem(self, function, group, offer);
+    for (guint i = 0; i < group->members->len; i++) {
+        const LvpPciMember *member = &g_array_index(group->members, LvpPciMember, i);
+        /* Of a group that is not taken as a whole, the function itself is what counts. */
+        if (!problem || strcmp(member->address, function->address) == 0)
+            judge_member(run, member, function->address, unit);
+    }
     if (problem)
         lvp_unit_set_unusable(unit, problem);
     return TRUE;
@@ -135,19 +154,21 @@ judge(Run *run, const Function *function, LvpUnit *unit, GError **error)
 
 static gboolean
 add_function(
-    Run *run, LvpSnapshot *snapshot, Function *function, const char *resource, GError **error)
+    Run *run, LvpSnapshot *snapshot, Function *function, const LvpPciOffer *offer, GError **error)
 {
     LvpHost *host = run->discovery->host;
     function->node = read_node(host, function->address);
     lvp_pci_read_driver(host, function->address, function->driver);
     lvp_pci_read_group(host, function->address, function->group);
     g_autofree char *identity = lvp_pci_make_identity(&function->ids);
-    LvpUnit *unit =
-        lvp_snapshot_add_unit(snapshot, resource, function->address, identity, function->node);
+    LvpUnit *unit = lvp_snapshot_add_unit(snapshot, offer ? offer->resource : NULL,
+                                          function->address, identity, function->node);
     const struct {
         const char *key, *value;
     } attributes[] = {
         {"driver", function->driver},
+        /* While a machine holds it, the core keeps what was said before. */
+        {"originalDriver", strcmp(function->driver, "vfio-pci") == 0 ? "" : function->driver},
         {"vendor", function->vendor},
         {"device", function->device},
         {"class", function->class},
@@ -164,7 +185,7 @@ add_function(
         g_snprintf(set, sizeof set, "iommu:%s", function->group);
         lvp_unit_add_exclusion_set(unit, set);
     }
-    return judge(run, function, unit, error);
+    return judge(run, function, offer, unit, error);
 }
 
 gboolean
@@ -186,11 +207,11 @@ lvp_pci_discover(const LvpPciDiscovery *self, LvpSnapshot *snapshot, GError **er
     Run run = {self, NULL};
     gboolean ok = TRUE;
     for (guint i = 0; ok && addresses[i]; i++) {
-        const char *resource;
+        const LvpPciOffer *offer;
         Function function = {.address = addresses[i]};
         if (lvp_pci_is_address(addresses[i], strlen(addresses[i])) &&
-            read_until_match(self, &function, &resource))
-            ok = add_function(&run, snapshot, &function, resource, error);
+            read_until_match(self, &function, &offer))
+            ok = add_function(&run, snapshot, &function, offer, error);
     }
     lvp_pci_host_use_free(run.host_use);
     return ok;

@@ -12,6 +12,7 @@ typedef struct {
     GString *text;
     char *vendor_name;
     GHashTable *resources; /* names of those that stand there already, a set */
+    guint n_live;          /* entries of the vendor that are not commented out */
 } Writer;
 
 /* libpci's own handler ends the process without a word to us; for names there is nothing it could
@@ -123,28 +124,128 @@ make_device_name(const Writer *writer, const char *known, guint device, const ch
     }
 }
 
-/* One entry for all functions of a device id: UNITS from FIRST on. USED: all of them are in use. */
+static gboolean
+is_equal(const LvpUnit *a, const LvpUnit *b, const char *const *keys)
+{
+    for (guint i = 0; keys[i]; i++)
+        if (strcmp(lvp_unit_get_attribute(a, keys[i]), lvp_unit_get_attribute(b, keys[i])) != 0)
+            return FALSE;
+    return TRUE;
+}
+
+static const char *
+get_type_of(const LvpUnit *unit)
+{
+    return get_type(get_number(unit, "class"));
+}
+
+static gboolean
+is_used(const GPtrArray *units)
+{
+    for (guint i = 0; i < units->len; i++)
+        if (!lvp_unit_has_condition(g_ptr_array_index(units, i), LVP_CONDITION_HOST))
+            return FALSE;
+    return TRUE;
+}
+
+/* One entry, called NAME, for UNITS; by device id, or by all else that an entry can name
+ * (BY_CLASS). PROBLEM: why it is commented out although not all is in use, or NULL. */
 static void
-write_device(const Writer *writer, const GPtrArray *units, guint first, guint count, gboolean used)
+write_entry(Writer *writer,
+            const GPtrArray *units,
+            const char *name,
+            gboolean by_class,
+            const char *problem)
+{
+    static const char *const REFINEMENTS[] = {"subsystemVendor", "subsystemDevice", "revision"};
+    const LvpUnit *unit = g_ptr_array_index(units, 0);
+    gboolean live = !problem && !is_used(units);
+    const char *mark = live ? "      " : "      # ";
+    for (guint i = 0; i < units->len; i++) {
+        const LvpUnit *each = g_ptr_array_index(units, i);
+        const char *reason = lvp_unit_get_reason(each);
+        g_string_append_printf(writer->text, "      # %s: ", lvp_unit_get_id(each));
+        append_to_comment(writer, reason ? reason : "free");
+        g_string_append_c(writer->text, '\n');
+    }
+    if (problem)
+        g_string_append_printf(writer->text, "      # %s\n", problem);
+    g_string_append_printf(writer->text, "%s- id: \"%s\"\n", mark,
+                           lvp_unit_get_attribute(unit, by_class ? "class" : "device"));
+    for (guint i = 0; by_class && i < G_N_ELEMENTS(REFINEMENTS); i++)
+        g_string_append_printf(writer->text, "%s  %s: \"%s\"\n", mark, REFINEMENTS[i],
+                               lvp_unit_get_attribute(unit, REFINEMENTS[i]));
+    g_string_append_printf(writer->text, "%s  name: %s\n%s  type: %s\n", mark, name, mark,
+                           get_type_of(unit));
+    writer->n_live += live ? 1 : 0;
+}
+
+/* What an entry by class can name of a function, all but its device id. */
+static const char *const BY_CLASS[] = {"vendor",          "class",    "subsystemVendor",
+                                       "subsystemDevice", "revision", NULL};
+
+/* Why UNIT cannot have an entry by class, or NULL; g_free(). */
+static char *
+find_rival(const GPtrArray *all, const LvpUnit *unit)
+{
+    static const char *const DEVICE[] = {"device", NULL};
+    for (guint i = 0; i < all->len; i++) {
+        const LvpUnit *other = g_ptr_array_index(all, i);
+        if (is_equal(unit, other, BY_CLASS) && !is_equal(unit, other, DEVICE))
+            return g_strdup_printf("an entry for it would match %s, too: write one by hand",
+                                   lvp_unit_get_id(other));
+    }
+    return NULL;
+}
+
+/* The functions of one device id, UNITS from FIRST on, are of several types: an entry by device id
+ * would make one resource of them. */
+static void
+write_by_class(Writer *writer, const GPtrArray *units, guint first, guint count, const char *known)
+{
+    g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+    for (guint i = first; i < first + count; i++) {
+        const LvpUnit *unit = g_ptr_array_index(units, i);
+        const char *type = get_type_of(unit);
+        g_autoptr(GPtrArray) same = g_ptr_array_new();
+        for (guint k = first; k < first + count; k++)
+            if (is_equal(unit, g_ptr_array_index(units, k), BY_CLASS))
+                g_ptr_array_add(same, g_ptr_array_index(units, k));
+        if (g_ptr_array_index(same, 0) != unit)
+            continue; /* stands there already */
+        if (!g_hash_table_contains(names, type))
+            g_hash_table_insert(names, (gpointer)(gsize)type,
+                                make_device_name(writer, known, get_number(unit, "device"), type));
+        g_autofree char *problem = find_rival(units, unit);
+        write_entry(writer, same, g_hash_table_lookup(names, type), TRUE, problem);
+    }
+}
+
+/* All functions of a device id: UNITS from FIRST on. */
+static void
+write_device(Writer *writer, const GPtrArray *units, guint first, guint count)
 {
     const LvpUnit *unit = g_ptr_array_index(units, first);
-    const char *mark = used ? "      # " : "      ";
     char buffer[256];
     guint vendor = get_number(unit, "vendor"), device = get_number(unit, "device");
     const char *known = pci_lookup_name(writer->names, buffer, sizeof buffer,
                                         PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_NUMBERS, vendor, device);
-    const char *type = get_type(get_number(unit, "class"));
-    g_autofree char *name = make_device_name(writer, known, device, type);
+    const char *type = get_type_of(unit);
+    gboolean one_type = TRUE;
+    g_autoptr(GPtrArray) same = g_ptr_array_new();
+    for (guint i = first; i < first + count; i++) {
+        one_type = one_type && strcmp(get_type_of(g_ptr_array_index(units, i)), type) == 0;
+        g_ptr_array_add(same, g_ptr_array_index(units, i));
+    }
     g_string_append(writer->text, "      # ");
     append_to_comment(writer, known ? known : "not in pci.ids");
-    for (guint i = first; i < first + count; i++) {
-        const LvpUnit *each = g_ptr_array_index(units, i);
-        const char *reason = lvp_unit_get_reason(each);
-        g_string_append_printf(writer->text, "\n      # %s: ", lvp_unit_get_id(each));
-        append_to_comment(writer, reason ? reason : "free");
+    g_string_append_c(writer->text, '\n');
+    if (!one_type) {
+        write_by_class(writer, units, first, count, known);
+        return;
     }
-    g_string_append_printf(writer->text, "\n%s- id: \"%s\"\n%s  name: %s\n%s  type: %s\n", mark,
-                           lvp_unit_get_attribute(unit, "device"), mark, name, mark, type);
+    g_autofree char *name = make_device_name(writer, known, device, type);
+    write_entry(writer, same, name, FALSE, NULL);
 }
 
 static int
@@ -177,30 +278,20 @@ count_same(const GPtrArray *units, guint first, const char *key)
     return count;
 }
 
-static gboolean
-is_used(const GPtrArray *units, guint first, guint count)
-{
-    for (guint i = first; i < first + count; i++) {
-        const LvpUnit *unit = g_ptr_array_index(units, i);
-        if (!lvp_unit_has_condition(unit, LVP_CONDITION_HOST))
-            return FALSE;
-    }
-    return TRUE;
-}
-
-/* "devices:" of a vendor of whom all is in use needs a value: an empty list. */
+/* "devices:" of a vendor of whom all is commented out needs a value: an empty list. */
 static void
-write_vendor_devices(const Writer *writer, const GPtrArray *units, guint first, guint count)
+write_vendor_devices(Writer *writer, const GPtrArray *units, guint first, guint count)
 {
-    gboolean all_used = TRUE;
-    for (guint i = first; i < first + count; i += count_same(units, i, "device"))
-        all_used = all_used && is_used(units, i, count_same(units, i, "device"));
-    g_string_append(writer->text, all_used ? "    devices: []\n" : "    devices:\n");
+    gssize begin = (gssize)(writer->text->len + strlen("    devices:"));
+    g_string_append(writer->text, "    devices:\n");
+    writer->n_live = 0;
     for (guint i = first; i < first + count;) {
         guint same = count_same(units, i, "device");
-        write_device(writer, units, i, same, is_used(units, i, same));
+        write_device(writer, units, i, same);
         i += same;
     }
+    if (writer->n_live == 0)
+        g_string_insert(writer->text, begin, " []");
 }
 
 static const char HEADER[] =
@@ -222,7 +313,7 @@ lvp_pci_generate(LvpHost *host, guint timeout_ms, GError **error)
         g_ptr_array_add(units, (gpointer)(gsize)lvp_snapshot_get_unit(snapshot, i));
     g_ptr_array_sort(units, compare_units);
     g_autoptr(GHashTable) resources = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    Writer writer = {pci_alloc(), g_string_new(HEADER), NULL, resources};
+    Writer writer = {pci_alloc(), g_string_new(HEADER), NULL, resources, 0};
     writer.names->error = stop_on_error;
     writer.names->warning = stay_silent;
     writer.names->debug = stay_silent;

@@ -121,6 +121,47 @@ lvp_pci_read_group(LvpHost *host, const char *address, char group[LVP_PCI_NAME_S
 }
 
 gboolean
+lvp_pci_is_present(LvpHost *host, const char *address)
+{
+    char path[LVP_PCI_PATH_SIZE];
+    return lvp_host_exists(host, LVP_HOST_SYS, lvp_pci_path(path, address, "vendor"));
+}
+
+/* sriov_numvfs would say it, but a read of it waits for the device lock; the links do not. */
+static guint
+count_virtual_functions(LvpHost *host, const char *address)
+{
+    char path[LVP_PCI_PATH_SIZE];
+    guint count = 0;
+    if (!lvp_host_exists(host, LVP_HOST_SYS, lvp_pci_path(path, address, "sriov_totalvfs")))
+        return 0;
+    g_auto(GStrv) names = lvp_host_list(host, LVP_HOST_SYS, lvp_pci_path(path, address, ""), NULL);
+    for (guint i = 0; names && names[i]; i++)
+        if (g_str_has_prefix(names[i], "virtfn"))
+            count++;
+    return count;
+}
+
+char *
+lvp_pci_find_sriov_problem(LvpHost *host, const char *address)
+{
+    char path[LVP_PCI_PATH_SIZE], physical[LVP_PCI_ADDRESS_SIZE], driver[LVP_PCI_NAME_SIZE];
+    guint count = count_virtual_functions(host, address);
+    if (count > 0)
+        return g_strdup_printf("it has %u virtual functions: give those away, or set its "
+                               "sriov_numvfs to 0",
+                               count);
+    lvp_pci_path(path, address, "physfn");
+    lvp_host_read_link_name(host, LVP_HOST_SYS, path, physical, sizeof physical);
+    if (physical[0] == '\0')
+        return NULL;
+    lvp_pci_read_driver(host, physical, driver);
+    if (strcmp(driver, LVP_PCI_VFIO) != 0)
+        return NULL;
+    return g_strdup_printf("its physical function %s is on vfio-pci", physical);
+}
+
+gboolean
 lvp_pci_is_leaving_vfio(LvpHost *host, const char *address)
 {
     char path[LVP_PCI_PATH_SIZE];

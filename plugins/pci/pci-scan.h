@@ -9,6 +9,7 @@
 
 #define LVP_PCI_DEVICES "bus/pci/devices"
 #define LVP_PCI_DRIVERS "bus/pci/drivers"
+#define LVP_PCI_VFIO "vfio-pci"
 
 /* Room for an address with an eight-digit domain, for a path of one of its attributes, and for any
  * name in sysfs (NAME_MAX): a driver whose name did not fit would count as none. */
@@ -45,5 +46,10 @@ char *lvp_pci_make_identity(const LvpPciIds *ids);
 void lvp_pci_read_driver(LvpHost *host, const char *address, char driver[LVP_PCI_NAME_SIZE]);
 /* The number of the IOMMU group as text, or "". */
 void lvp_pci_read_group(LvpHost *host, const char *address, char group[LVP_PCI_NAME_SIZE]);
+gboolean lvp_pci_is_present(LvpHost *host, const char *address);
+/* Why SR-IOV keeps the function from being given away, or NULL; g_free(). PF and VFs do not go to
+ * different machines, some host drivers destroy the VFs when they leave, and vfio-pci takes no PF
+ * that has some. */
+char *lvp_pci_find_sriov_problem(LvpHost *host, const char *address);
 /* Without a driver but with a vfio-dev folder: an unbind that the kernel has not finished. */
 gboolean lvp_pci_is_leaving_vfio(LvpHost *host, const char *address);

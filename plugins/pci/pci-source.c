@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pci source: functions that a YAML file names, bound to vfio-pci for as long as a machine
  * holds them. What it touches on the host: see README.md. */
-#include "pci-binding.h"
 #include "pci-discovery.h"
 #include "pci-generate.h"
 #include "pci-hostdev.h"
+#include "pci-record.h"
 
 #include <libvirt-provider/source.h>
 #include <string.h>
 
 #define DEFAULT_TIMEOUT_MS 30000
-
-/* A record: version 1, then address, identity, driver, override, group of each function. Records of
- * every released version stay readable. */
-#define RECORD_VERSION 1
-#define RECORD_TYPE "(ua(sssss))"
 
 typedef struct {
     LvpSourceContext *context;
@@ -38,8 +33,9 @@ validate(const LvpOptions *options, LvpDiagnostics *diagnostics)
         lvp_pci_devices_file_free(lvp_pci_devices_file_read(path, diagnostics));
     gint64 seconds = lvp_options_get_integer(options, "pci-driver-timeout");
     if (seconds < 1 || seconds > 3600)
-        lvp_diagnostics_add(diagnostics, NULL, 0, 0,
-                            "pci-driver-timeout must be 1 second to 1 hour");
+        lvp_options_report(options, "pci-driver-timeout", diagnostics,
+                           "must be 1 second to 1 hour, but is %s",
+                           lvp_options_get_string(options, "pci-driver-timeout"));
 }
 
 static void
@@ -110,121 +106,142 @@ discover(gpointer data,
 
 /* ---- records ---- */
 
+/* Names the option that says how long to wait. */
+static void
+explain_timeout(GError *error)
+{
+    if (!g_error_matches(error, LVP_ERROR, LVP_ERROR_TIMED_OUT))
+        return;
+    g_autofree char *plain = error->message;
+    error->message = g_strconcat(plain, " (see --resource-manager-pci-driver-timeout)", NULL);
+}
+
 static GVariant *
 prepare(gpointer data, const LvpHolding *holding, GCancellable *cancellable, GError **error)
 {
     (void)cancellable;
     PciSource *self = data;
-    g_auto(GVariantBuilder) functions = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a(sssss)"));
-    for (guint i = 0; i < lvp_holding_get_n_units(holding); i++) {
-        const char *address = lvp_holding_get_unit_id(holding, i);
-        char driver[LVP_PCI_NAME_SIZE], group[LVP_PCI_NAME_SIZE];
-        g_autofree char *override = lvp_pci_read_override(&self->binder, address, error);
-        if (!override) {
-            g_prefix_error(error, "cannot read the state of %s: ", address);
-            return NULL;
-        }
-        lvp_pci_read_driver(self->binder.host, address, driver);
-        lvp_pci_read_group(self->binder.host, address, group);
-        /* The kernel keeps any bytes there; a record is text. */
-        if (!g_utf8_validate(override, -1, NULL) || !g_utf8_validate(driver, -1, NULL)) {
-            g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
-                        "the driver_override of %s, or the name of its driver, is no text in UTF-8 "
-                        "and could not be put back: clear it first",
-                        address);
-            return NULL;
-        }
-        g_variant_builder_add(&functions, "(sssss)", address,
-                              lvp_holding_get_unit_identity(holding, i), driver, override, group);
-    }
-    return g_variant_new("(u@a(sssss))", RECORD_VERSION, g_variant_builder_end(&functions));
+    GError *problem = NULL;
+    GVariant *record = lvp_pci_record_make(&self->binder, self->file, holding, &problem);
+    if (record)
+        return record;
+    explain_timeout(problem);
+    g_propagate_error(error, problem);
+    return NULL;
 }
 
-/* The next function; its texts are borrowed from the record. */
+/* One that is only bound along and has been pulled is in nobody's way. */
 static gboolean
-next_binding(GVariantIter *iter, LvpPciBinding *binding)
+is_gone_neighbour(const PciSource *self, const LvpPciRecordRow *row)
 {
-    return g_variant_iter_next(iter, "(&s&s&s&s&s)", &binding->address, &binding->identity,
-                               &binding->driver, &binding->override, &binding->group);
+    return !row->passed && !lvp_pci_is_present(self->binder.host, row->binding.address);
 }
 
-/* Whether each text can be what it is said to be: paths are made of them. */
+/* All are checked before the first is touched: that a neighbour cannot be taken shall not be found
+ * out when the host has lost its card. */
 static gboolean
-is_sound(GVariant *functions)
+take_all(const PciSource *self, GVariant *record, GCancellable *cancellable, GError **error)
 {
-    GVariantIter iter;
-    LvpPciBinding binding;
-    LvpPciAddress address;
-    g_variant_iter_init(&iter, functions);
-    while (next_binding(&iter, &binding))
-        if (!lvp_pci_parse_address(binding.address, &address) || strchr(binding.driver, '/') ||
-            strcmp(binding.driver, ".") == 0 || strcmp(binding.driver, "..") == 0 ||
-            strlen(binding.driver) >= LVP_PCI_NAME_SIZE ||
-            strspn(binding.group, "0123456789") != strlen(binding.group))
+    g_autoptr(GArray) rows = lvp_pci_record_open(record, error);
+    if (!rows)
+        return FALSE;
+    for (guint i = rows->len; i > 0; i--)
+        if (is_gone_neighbour(self, &g_array_index(rows, LvpPciRecordRow, i - 1)))
+            g_array_remove_index(rows, i - 1);
+    for (guint i = 0; i < rows->len; i++)
+        if (!lvp_pci_check(&self->binder, &g_array_index(rows, LvpPciRecordRow, i).binding, error))
+            return FALSE;
+    for (guint i = 0; i < rows->len; i++)
+        if (g_cancellable_set_error_if_cancelled(cancellable, error) ||
+            !lvp_pci_take(&self->binder, &g_array_index(rows, LvpPciRecordRow, i).binding, error))
             return FALSE;
     return TRUE;
-}
-
-/* The functions of a record, or NULL where it is none of ours. */
-static GVariant *
-open_record(GVariant *record, GError **error)
-{
-    guint32 version = 0;
-    g_autoptr(GVariant) functions = NULL;
-    if (g_variant_is_of_type(record, G_VARIANT_TYPE(RECORD_TYPE)))
-        g_variant_get(record, "(u@a(sssss))", &version, &functions);
-    if (!functions || version != RECORD_VERSION)
-        g_set_error(error, LVP_ERROR, LVP_ERROR_NOT_SUPPORTED,
-                    "the record is of type %s and version %u, this source knows " RECORD_TYPE
-                    " of version %u",
-                    g_variant_get_type_string(record), version, RECORD_VERSION);
-    else if (!is_sound(functions))
-        g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE,
-                    "the record is damaged: it names what is no PCI address, driver or group");
-    else
-        return g_steal_pointer(&functions);
-    return NULL;
 }
 
 static gboolean
 commit(gpointer data, GVariant *record, GCancellable *cancellable, GError **error)
 {
-    PciSource *self = data;
-    g_autoptr(GVariant) functions = open_record(record, error);
-    if (!functions)
-        return FALSE;
-    GVariantIter iter;
-    LvpPciBinding binding;
-    g_variant_iter_init(&iter, functions);
-    while (next_binding(&iter, &binding))
-        if (g_cancellable_set_error_if_cancelled(cancellable, error) ||
-            !lvp_pci_take(&self->binder, &binding, error))
-            return FALSE;
-    return TRUE;
+    GError *problem = NULL;
+    if (take_all(data, record, cancellable, &problem))
+        return TRUE;
+    explain_timeout(problem);
+    g_propagate_error(error, problem);
+    return FALSE;
 }
 
+/* A verdict on one function, to be told as that on its unit. */
+typedef struct {
+    LvpVerdict verdict;
+    char *reason;
+} Judgement;
+
+/* How much a verdict says about the unit as a whole: the worst of its functions is its own. */
+static guint
+rank(LvpVerdict verdict)
+{
+    switch (verdict) {
+    case LVP_VERDICT_DONE:
+    case LVP_VERDICT_MATCHES:
+        return 0;
+    case LVP_VERDICT_NEEDS_COMMIT:
+        return 1;
+    case LVP_VERDICT_FAILED:
+        return 2;
+    case LVP_VERDICT_BLOCKED:
+        return 3;
+    case LVP_VERDICT_LOST:
+        return 4;
+    case LVP_VERDICT_REPLACED:
+        break;
+    }
+    return 5;
+}
+
+static void
+merge(Judgement *self, const LvpPciRecordRow *row, LvpVerdict verdict, char *reason)
+{
+    gboolean is_unit = strcmp(row->unit, row->binding.address) == 0;
+    g_autofree char *own = reason;
+    if (rank(verdict) <= rank(self->verdict) ||
+        (verdict == LVP_VERDICT_LOST && !is_unit && !row->passed))
+        return;
+    g_free(self->reason);
+    self->verdict = verdict;
+    self->reason = is_unit ? g_steal_pointer(&own)
+                           : g_strdup_printf("its neighbour %s: %s", row->binding.address, own);
+}
+
+/* One verdict for each unit, or for ONLY_UNIT. */
 static void
 visit(const PciSource *self,
       GVariant *record,
       const char *only_unit,
       LvpVerdict (*act)(const LvpPciBinder *, const LvpPciBinding *, char **),
+      LvpVerdict best,
       LvpOutcome *outcome)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) functions = open_record(record, &error);
-    if (!functions) {
+    g_autoptr(GArray) rows = lvp_pci_record_open(record, &error);
+    if (!rows) {
         lvp_outcome_add(outcome, NULL, LVP_VERDICT_FAILED, error->message);
         return;
     }
-    GVariantIter iter;
-    LvpPciBinding binding;
-    g_variant_iter_init(&iter, functions);
-    while (next_binding(&iter, &binding)) {
-        if (only_unit && g_strcmp0(only_unit, binding.address) != 0)
+    for (guint i = 0; i < rows->len; i++) {
+        const LvpPciRecordRow *unit = &g_array_index(rows, LvpPciRecordRow, i);
+        if (strcmp(unit->unit, unit->binding.address) != 0 ||
+            (only_unit && strcmp(only_unit, unit->unit) != 0))
             continue;
-        g_autofree char *reason = NULL;
-        LvpVerdict verdict = act(&self->binder, &binding, &reason);
-        lvp_outcome_add(outcome, binding.address, verdict, reason);
+        Judgement judgement = {best, NULL};
+        for (guint k = 0; k < rows->len; k++) {
+            const LvpPciRecordRow *row = &g_array_index(rows, LvpPciRecordRow, k);
+            char *reason = NULL;
+            if (strcmp(row->unit, unit->unit) != 0 || judgement.verdict == LVP_VERDICT_BLOCKED)
+                continue;
+            LvpVerdict verdict = act(&self->binder, &row->binding, &reason);
+            merge(&judgement, row, verdict, reason);
+        }
+        lvp_outcome_add(outcome, unit->unit, judgement.verdict, judgement.reason);
+        g_free(judgement.reason);
     }
 }
 
@@ -236,14 +253,14 @@ rollback(gpointer data,
          GCancellable *cancellable)
 {
     (void)cancellable; /* what was begun is put back, whoever has lost patience */
-    visit(data, record, only_unit, lvp_pci_put_back, outcome);
+    visit(data, record, only_unit, lvp_pci_put_back, LVP_VERDICT_DONE, outcome);
 }
 
 static void
 restore(gpointer data, GVariant *record, LvpOutcome *outcome, GCancellable *cancellable)
 {
     (void)cancellable;
-    visit(data, record, NULL, lvp_pci_compare, outcome);
+    visit(data, record, NULL, lvp_pci_compare, LVP_VERDICT_MATCHES, outcome);
 }
 
 /* ---- domain ---- */
@@ -253,17 +270,24 @@ contribute_xml(
     gpointer data, const LvpHolding *holding, GVariant *record, LvpDomainPart *part, GError **error)
 {
     (void)data;
-    (void)record;
-    for (guint i = 0; i < lvp_holding_get_n_units(holding); i++) {
+    (void)holding;
+    g_autoptr(GArray) rows = lvp_pci_record_open(record, error);
+    if (!rows)
+        return FALSE;
+    g_autoptr(GArray) passed = g_array_new(FALSE, FALSE, sizeof(LvpPciAddress));
+    for (guint i = 0; i < rows->len; i++) {
         LvpPciAddress address;
-        const char *text = lvp_holding_get_unit_id(holding, i);
-        if (!lvp_pci_parse_address(text, &address)) {
-            g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE, "'%s' is no PCI address", text);
+        const LvpPciRecordRow *row = &g_array_index(rows, LvpPciRecordRow, i);
+        if (!row->passed)
+            continue;
+        if (!lvp_pci_parse_address(row->binding.address, &address)) {
+            g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE, "'%s' is no PCI address",
+                        row->binding.address);
             return FALSE;
         }
-        g_autofree char *xml = lvp_pci_make_hostdev(&address);
-        lvp_domain_part_append(part, "devices", xml);
+        g_array_append_val(passed, address);
     }
+    lvp_pci_add_hostdevs(passed, part);
     return TRUE;
 }
 

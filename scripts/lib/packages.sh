@@ -5,16 +5,22 @@
 # To build libvirt-provider.
 apt_build=(
     gcc libc6-dev meson ninja-build pkgconf python3-docutils
-    libglib2.0-dev libyaml-dev libjson-glib-dev libxml2-dev libpci-dev libsqlite3-dev libvirt-dev libsystemd-dev
+    libglib2.0-dev libyaml-dev libjson-glib-dev libgudev-1.0-dev libxml2-dev libpci-dev libsqlite3-dev libvirt-dev libsystemd-dev
 )
 dnf_build=(
     gcc glibc-devel meson ninja-build pkgconf-pkg-config python3-docutils
-    glib2-devel libyaml-devel json-glib-devel libxml2-devel pciutils-devel sqlite-devel libvirt-devel systemd-devel
+    glib2-devel libyaml-devel json-glib-devel libgudev-devel libxml2-devel pciutils-devel sqlite-devel libvirt-devel systemd-devel
 )
 
-# To run the unit tests, the fuzzers (libFuzzer comes with the runtime of clang) and the checks of the sources.
-apt_test=(clang libclang-rt-dev clang-format clang-tidy libcriterion-dev python3-yaml jq)
-dnf_test=(clang compiler-rt libstdc++-devel clang-tools-extra libcriterion-devel libasan libubsan python3-pyyaml jq)
+# To run the tests outside of the VM, the fuzzers (libFuzzer comes with clang's runtime) and the checks of the sources.
+apt_test=(
+    clang libclang-rt-dev clang-format clang-tidy libcriterion-dev python3-yaml jq
+    dbus-daemon libglib2.0-bin util-linux
+)
+dnf_test=(
+    clang compiler-rt libstdc++-devel clang-tools-extra libcriterion-devel libasan libubsan python3-pyyaml jq
+    dbus-daemon glib2 util-linux
+)
 
 # To run the VM, and what is used in it.
 apt_vm=(

@@ -26,6 +26,10 @@ answers "too many arguments" "*.InvalidArgs: *" GetStatus s '"x"'
 answers "explain of nothing" "*.NotFound: no thing 'x'" Explain s '"thing"' s '"x"'
 answers "options of another type" "$INVALID: 'force' must be of D-Bus type b" StopMachine s '"x"' "a{sv}" '{"force": ["s", "x"]}'
 answers "unknown option" "$INVALID: unknown key 'x'" DeleteMachine s '"x"' "a{sv}" '{"x": ["b", 1]}'
+answers "try of no operation" "$INVALID: 'x' is no operation: start, stop or delete" TryOperation s '"x"' s '"a"' "a{sv}" '{}'
+answers "try with another's option" "$INVALID: unknown key 'force'" TryOperation s '"start"' s '"a"' "a{sv}" '{"force": ["b", 1]}'
+answers "try of no machine" "*.NotFound: no machine 'a'" TryOperation s '"stop"' s '"a"' "a{sv}" '{"force": ["b", 1]}'
+answers "try of an empty create" "$INVALID: a machine needs name and class" TryCreate "a{sv}" '{}'
 answers "unknown device" "*.NotFound: no device 'x'*" SetCordoned s '"x"' b 1
 answers "a boolean of 2 is one or none" "*" SetCordoned s '"0000:01:00.0"' b 2
 answers "and can be taken back" ok SetCordoned s '"0000:01:00.0"' b 0

@@ -23,7 +23,8 @@ for file in missing=/nonexistent folder=/ device=/dev/zero empty=/dev/null; do
     check_config "devices: $file" "${file#*=}: error: cannot be read: *" --resource-manager-pci-devices-file="${file#*=}"
 done
 mkfifo "$WORK/fifo"
-check_config "FIFO" "$WORK/fifo: error: cannot be read: *" --supported-machine-classes="$WORK/fifo"
+check_config "FIFO" "$WORK/fifo: error: cannot be read: not a regular file" --supported-machine-classes="$WORK/fifo"
+check_config "device" "/dev/null: error: cannot be read: not a regular file" --supported-machine-classes=/dev/null
 if [ "$(id -u)" != 0 ]; then
     touch "$WORK/closed" && chmod 0 "$WORK/closed"
     check_config "unreadable" "$WORK/closed: error: *Permission denied" --supported-machine-classes="$WORK/closed"
@@ -97,11 +98,17 @@ generate() { pci_devices generate --host-root="$HOST" >"$WORK/generated.yaml"; }
 check "check of a good file" pci_devices check "$WORK/pci_devices.yaml"
 refused "check of a bad file" 2 "$WORK/classes.yaml:1:1: error: *" pci_devices check "$WORK/classes.yaml"
 refused "check of a missing file" 2 "/nonexistent: error: *" pci_devices check /nonexistent
-rejected "check of no file" 2 "lpctl: usage: lpctl pci-devices check FILE" pci_devices check
+rejected "check of no file" 2 "lpctl: FILE is missing; usage: lpctl pci-devices check FILE" pci_devices check
+for command in "check $WORK/pci_devices.yaml" generate; do
+    # shellcheck disable=SC2086 # words of a command
+    rejected "$command without sources" 1 \
+        "lpctl: source pci is not in $WORK/host: is libvirt-provider installed as a whole? --source-dir says *" \
+        lpctl pci-devices $command --source-dir="$WORK/host"
+done
 check "generate" generate
 is "names what the host has" "$(grep -c '^ *- id:' "$WORK/generated.yaml")" 4
 check "its output passes check" pci_devices check "$WORK/generated.yaml"
-rejected "generate on a relative root" 2 "*not an absolute path" pci_devices generate --host-root=host
-refused "generate on no host" "[0-9]*" "*/nonexistent/sys*" pci_devices generate --host-root=/nonexistent
+rejected "generate on a relative root" 2 "*--host-root must be an absolute path*" pci_devices generate --host-root=host
+refused "generate on no host" 2 "*/nonexistent/sys: No such file or directory (see --host-root: *" pci_devices generate --host-root=/nonexistent
 
-finish
+finish_test

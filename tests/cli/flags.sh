@@ -5,7 +5,7 @@ set -u
 . "$(dirname "$0")/lib.sh"
 
 # flag NAME PATTERN FLAG...: what is said about wrong flags, in one line.
-flag() { rejected "$1" 2 "libvirt-provider: $2" provider --check-config "${@:3}"; }
+flag() { rejected "$1" 2 "error: $2" provider --check-config "${@:3}"; }
 
 # key_file NAME PATTERN TEXT: what is said about a key file with this text (as of printf).
 key_file() {
@@ -17,43 +17,44 @@ key_file() {
 check_config "all is well" ""
 
 say sources
-flag "unknown source" "no source 'nosuch' in $WORK/sources; found there: cpu, memory, pci *" \
-    --resource-manager-sources=cpu,nosuch
-flag "source named twice" "*names cpu twice" --resource-manager-sources=cpu,cpu
-flag "no source" "*names no source*" --resource-manager-sources=,
-flag "path as a source" "'../cpu' is no name for a source*" --resource-manager-sources=../cpu
+flag "unknown source" "--resource-manager-sources names nosuch: no source 'nosuch' in $WORK/sources; found there: cpu, memory, pci *" \
+    --resource-manager-sources=cpu,pci,nosuch
+flag "source named twice" "*names cpu twice" --resource-manager-sources=cpu,cpu,pci
+check_config "no source" "*names no source*" --resource-manager-sources=,
+flag "path as a source" "*'../cpu' is no name for a source*" --resource-manager-sources=../cpu,pci
 flag "flag of a source that is not loaded" "--resource-manager-pci-devices-file is an option of source pci, *add pci*" \
     --resource-manager-sources=cpu,memory
 check_config "second folder of sources" "" --source-dir=/nonexistent:"$WORK/sources"
-flag "no folder of sources" "no source 'cpu' in /nonexistent; found there: none *" --source-dir=/nonexistent
+check_config "no folder of sources" "*no source 'cpu' in /nonexistent; found there: none *no source 'memory'*" --source-dir=/nonexistent
 
 mkdir "$WORK/other"
 echo "no module" >"$WORK/other/junk.so"
-flag "no module" "cannot load source $WORK/other/junk.so: *" --source-dir="$WORK/other" --resource-manager-sources=junk
+flag "no module" "*cannot load source $WORK/other/junk.so: *" --source-dir="$WORK/other" --resource-manager-sources=junk
 cp "$WORK/sources/cpu.so" "$WORK/other/disk.so"
-flag "module of another name" "source $WORK/other/disk.so is broken: *name*" --source-dir="$WORK/other" \
+flag "module of another name" "*source $WORK/other/disk.so is broken: *name*" --source-dir="$WORK/other" \
     --resource-manager-sources=disk
 chmod 777 "$WORK/other"
-flag "module that others can write" "$WORK/other/disk.so is not loaded: $WORK/other must *" \
+flag "module that others can write" "*$WORK/other/disk.so is not loaded: $WORK/other must *" \
     --source-dir="$WORK/other" --resource-manager-sources=disk
 
 say words
-flag "unknown flag" "Unknown option --nosuch; see --help" --nosuch
+flag "unknown flag" "unknown option --nosuch; see --help" --nosuch
+flag "word that begins like a flag" "unknown option --versionx; see --help" --versionx
 flag "argument" "unexpected argument 'extra'*" extra
 flag "argument after --" "unexpected argument*" -- extra
-flag "flag without its value" "Missing argument for --log-level*" --log-level
+flag "flag without its value" "--log-level needs a value*" --log-level
 flag "value of a flag that has none" "--system-bus takes no value*" --system-bus=false
 flag "no UTF-8" "*" --libvirt-uri=$'\xff'
-flag "unknown log level" "log-level must be * but is 'loud'" --log-level=loud
+flag "unknown log level" "--log-level must be * but is 'loud'" --log-level=loud
 for value in x "" 1.5 99999999999999999999; do
     flag "vm-limit '$value'" "*must be a whole number, but is '$value'" --resource-manager-vm-limit="$value"
 done
-check_config "vm-limit -1" "*--resource-manager-vm-limit must not be negative" --resource-manager-vm-limit=-1
+check_config "vm-limit -1" "error: --resource-manager-vm-limit must not be negative, but is -1" --resource-manager-vm-limit=-1
 for value in x "" nan inf 1,5 1e400 0x2; do
     flag "overcommit '$value'" "*must be a decimal number, but is '$value'" --resource-manager-overcommit-vcpu="$value"
 done
 for value in 0 -1 1001; do
-    check_config "overcommit $value" "*must be more than 0*but is $value" --resource-manager-overcommit-vcpu=$value
+    check_config "overcommit $value" "error: --resource-manager-overcommit-vcpu must be more than 0*but is $value" --resource-manager-overcommit-vcpu=$value
 done
 for value in x "" -1 1.5 4GB 8Ei; do
     flag "reserved memory '$value'" "*must be a quantity such as 4Gi, but is '$value'" \
@@ -63,7 +64,11 @@ for value in x -5s; do
     flag "driver timeout '$value'" "*must be a time such as 30s*but is '$value'" \
         --resource-manager-pci-driver-timeout="$value"
 done
-check_config "driver timeout 0" "*1 second to 1 hour" --resource-manager-pci-driver-timeout=0
+check_config "driver timeout 0" "error: --resource-manager-pci-driver-timeout must be 1 second to 1 hour, but is 0" --resource-manager-pci-driver-timeout=0
+check_config "socket of a long path" "error: --control-socket is too long: *" --control-socket="/$(printf 'a%.0s' {1..107})"
+check_config "relative host root" "error: --host-root must be an absolute path, but is 'host'" --host-root=host
+check_config "all of them" "error: unexpected argument 'extra'*unknown option --a; *unknown option --b; *error: --log-level must *" \
+    --a --log-level=loud --b 1 extra
 
 say key files
 key_file "empty key file" "" ''
@@ -74,6 +79,12 @@ key_file "unknown keys, all of them" "key.conf:2:1: error: unknown key 'a' *key.
 key_file "unknown key of a source" "key.conf:2:1: error: unknown key 'a' in \[cpu\]; known there: overcommit-vcpu" \
     '[cpu]\na=1\n'
 key_file "wrong value" "key.conf:3:1: error: reserved-memory-size must be *" '\n[memory]\nreserved-memory-size=1QQ\n'
+key_file "value that a source refuses" "key.conf:2:1: error: overcommit-vcpu must be more than 0 *" \
+    '[cpu]\novercommit-vcpu=0\n'
+key_file "values that the daemon refuses" "key.conf:2:1: error: resource-manager-vm-limit must not *key.conf:3:1: error: log-level must *" \
+    '[libvirt-provider]\nresource-manager-vm-limit=-1\nlog-level=loud\n'
+key_file "unknown source" "key.conf:2:1: error: resource-manager-sources names x: no source 'x' *" \
+    '[libvirt-provider]\nresource-manager-sources=pci,x\n'
 key_file "flag of the command line only" "key.conf:2:1: error: unknown key 'check-config'*" \
     '[libvirt-provider]\ncheck-config=true\n'
 key_file "no pair" "key.conf:2:1: error: *" '[libvirt-provider]\nhello\n'
@@ -92,7 +103,7 @@ check_config "key file of 2 MB" "*larger than 1 MiB" --config="$WORK/key.conf"
 mkdir "$WORK/conf.d"
 echo '[libvirt-provider]' >"$WORK/key.conf"
 printf '[libvirt-provider]\nlog-level=loud\n' >"$WORK/conf.d/10-first.conf"
-check_config "conf.d is read" "*log-level must be*" --config="$WORK/key.conf"
+check_config "conf.d is read" "$WORK/conf.d/10-first.conf:2:1: error: log-level must be*" --config="$WORK/key.conf"
 printf '[libvirt-provider]\nlog-level=info\n' >"$WORK/conf.d/20-second.conf"
 check_config "in its order" "" --config="$WORK/key.conf"
 check_config "and flags win" "*log-level must be*" --config="$WORK/key.conf" --log-level=loud
@@ -100,4 +111,4 @@ printf 'garbage' >"$WORK/conf.d/.30-hidden.conf"
 printf 'garbage' >"$WORK/conf.d/40-old.conf~"
 check_config "hidden files and copies are not" "" --config="$WORK/key.conf"
 
-finish
+finish_test

@@ -12,6 +12,15 @@ PROVIDER_LOG=$WORK/provider.log
 export LIBVIRT_PROVIDER_SOCKET=$WORK/control.sock LC_ALL=C.UTF-8
 unset COLUMNS NO_COLOR
 
+# In a build with sanitizers each process, also one whose status nobody looks at, leaves its report as a file. GLib's
+# slices would hide what is freed too early or never. fast_unwind_on_malloc=0 from outside shows where a leak is from.
+REPORTS=$WORK/reports
+SANITIZERS=log_path=$REPORTS/report:abort_on_error=1:print_stacktrace=1
+export ASAN_OPTIONS=$SANITIZERS:detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:${ASAN_OPTIONS:-}
+export UBSAN_OPTIONS=$SANITIZERS:halt_on_error=1
+export G_SLICE=always-malloc G_DEBUG=fatal-criticals
+mkdir "$REPORTS"
+
 # shellcheck source=tests/support/tap.sh
 . "$HERE/../support/tap.sh"
 # shellcheck source=tests/support/provider.sh
@@ -103,8 +112,13 @@ provider_start() {
     eventually 30 provider_answers_or_ended && provider_is_there
 }
 
+no_reports() { ! tail -n +1 "$REPORTS"/* 2>/dev/null; }
+
 begin_provider() {
-    provider_start "$@" || { show_provider_log && give_up "the provider does not answer"; }
+    provider_start "$@" && return
+    show_provider_log
+    no_reports | sed 's/^/# /'
+    give_up "the provider does not answer"
 }
 
 # What must not change when something is refused.
@@ -131,14 +145,19 @@ check_config() {
     like "$name" "exit $status: $output" "exit $([ -n "$pattern" ] && echo 2 || echo 0): $pattern"
 }
 
+# Ends a test without a provider.
+finish_test() {
+    check "no sanitizer has reported anything" no_reports
+    finish
+}
+
 # Ends the test: a provider that has trapped, leaked or broken an assertion is found by its log or its status.
 finish_provider() {
     local status=0
     provider_stop || status=$?
     is "the provider ends with 0" $status 0
-    check "its log has no assertion, no report of a sanitizer" \
-        sh -c "! grep -nE 'assertion|Sanitizer|runtime error' '$PROVIDER_LOG'"
+    check "its log has no assertion" sh -c "! grep -n assertion '$PROVIDER_LOG'"
     PROVIDER_PID=
     [ $tap_failed = 0 ] || show_provider_log
-    finish
+    finish_test
 }

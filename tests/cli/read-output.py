@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""read-output.py FORMAT FILE JSON-FILE: reads FILE as json, yaml or csv; yaml must be equal to the JSON file, csv
-have as many fields in each row."""
+"""read-output.py FORMAT FILE JSON-FILE: reads FILE as json, yaml or csv; yaml must be equal to the JSON file; csv
+needs none, and must have as many fields in each row."""
 import csv
 import json
 import sys

@@ -45,7 +45,7 @@ fails "file in the place of the socket" 1 "control socket $WORK/classes.yaml: *n
 like "it is still there" "$(head -n 1 "$WORK/classes.yaml")" "*tiny*"
 fails "folder in its place" 1 "control socket $WORK: *no socket*" --control-socket="$WORK"
 fails "file in the place of its folder" 1 "cannot make folder $WORK/classes.yaml *" --control-socket="$WORK/classes.yaml/x"
-fails "long path" 2 "control socket *: the path of a socket has at most 107 bytes" --control-socket="$WORK/$(printf 'a%.0s' {1..108})"
+like "long path" "$(provider --control-socket="$WORK/$(printf 'a%.0s' {1..108})" 2>&1)" "error: --control-socket is too long: the path of a socket has at most 107 bytes"
 is "and no socket of half the path" "$(find "$WORK" -type s)" ""
 with_socket busy SOCK_STREAM
 fails "socket of somebody who is busy" 1 "control socket $WORK/busy is in use *" --control-socket="$WORK/busy"
@@ -67,6 +67,8 @@ fails "file in the place of the state" 1 "cannot make state folder $WORK/classes
 fails "a folder that cannot be made" 1 "cannot make state folder /proc/state: *" --libvirt-provider-dir=/proc/state
 mkdir -p "$WORK"/state{1,2,3,4}/state.db
 fails "folder as the journal" 1 "cannot open journal $WORK/state1/state.db: *" --libvirt-provider-dir="$WORK/state1"
+fails "folder that cannot be written" 1 "cannot open journal /sys/state.db: * (*): *--libvirt-provider-dir" \
+    --libvirt-provider-dir=/sys
 rmdir "$WORK"/state{2,3,4}/state.db
 head -c 8192 /dev/urandom >"$WORK/state2/state.db"
 cp "$WORK/state2/state.db" "$WORK/state2.copy"
@@ -83,8 +85,7 @@ starts "new state folder" --libvirt-provider-dir="$WORK/state5/state"
 is "nobody else can read it" "$(stat -c %a "$WORK/state5/state/state.db")" 600
 
 say the host
-fails "no host" "[12]" "*/nonexistent/sys*" --host-root=/nonexistent
-fails "relative host root" 2 "*not an absolute path" --host-root=host
+fails "no host" 2 "cannot open /nonexistent/sys: No such file or directory (see --host-root: *" --host-root=/nonexistent
 mv "$HOST/sys/devices/system/cpu/online" "$WORK/online"
 fails "host without CPUs" 1 "source cpu: *" --log-level=error
 mv "$WORK/online" "$HOST/sys/devices/system/cpu/online"
@@ -92,6 +93,37 @@ fails "more memory reserved than there is" 2 "source memory: reserved-memory-siz
     --resource-manager-reserved-memory-size=99Gi
 cp -r "$HOST" "$WORK/plain" && rm -r "$WORK/plain/sys/bus"
 starts "a host without PCI" --host-root="$WORK/plain"
+
+say no libvirt
+check "it starts" provider_start --libvirt-uri=test:///nonexistent
+HINT="(is it running? see systemctl status libvirtd; --libvirt-uri names another)"
+like "status says why, and what to do" "$(lpctl status -o json | jq -r .libvirt)" "not reachable: *nonexistent* $HINT"
+for flag in --no-start --dry-run; do
+    rejected "create $flag" 7 "lpctl: vm1: libvirt test:///nonexistent cannot be reached: * $HINT" \
+        lpctl machine create vm1 --class tiny $flag
+done
+provider_stop
+PROVIDER_PID=
+
+say modules
+# Copies, because a clone may be writable for others, and the build folder is not installed.
+install -D -t "$WORK/tree/core" "$BUILD"/core/{libvirt-provider,lpctl}
+install -D -t "$WORK/tree/plugins" "$BUILD"/plugins/*.so
+install -D -t "$WORK/tree/sbin" "$BUILD"/core/{libvirt-provider,lpctl}
+in_tree() { LD_LIBRARY_PATH=$BUILD/core "$WORK/tree/$@"; }
+refused "outside of a build folder they are the installed ones" 2 "*no source 'cpu' in /*/libvirt-provider/sources-*" \
+    in_tree core/libvirt-provider --check-config --config=/dev/null/none
+touch "$WORK/tree/build.ninja"
+refused "in a build folder they are found there" 2 "/dev/null/none: error: *" \
+    in_tree core/libvirt-provider --check-config --config=/dev/null/none
+check "whatever the working folder and the name of the link" sh -c "cd '$WORK' && ln -s tree/core/libvirt-provider link &&
+    : >empty.conf && LD_LIBRARY_PATH='$BUILD/core' ./link --check-config --config=empty.conf"
+check "by lpctl, too" in_tree core/lpctl pci-devices check "$WORK/pci_devices.yaml"
+refused "but not for another folder beside it" 2 "*no source 'cpu' in /*/libvirt-provider/sources-*" \
+    in_tree sbin/libvirt-provider --check-config --config=/dev/null/none
+chmod 777 "$WORK/tree/plugins"
+refused "and not where others can write" 2 "*$WORK/tree/plugins must belong to root *" \
+    in_tree core/libvirt-provider --check-config --config=/dev/null/none
 
 say a second daemon
 begin_provider
@@ -108,7 +140,7 @@ is "the first one has noticed nothing" "$(state_of_everything)" "$before"
 is "its socket is closed to others" "$(stat -c %a "$LIBVIRT_PROVIDER_SOCKET")" 660
 
 say closed standard files
-provider_stop
+check "the first one ends with 0" provider_stop
 libvirt-provider "${FLAGS[@]}" <&- >&- 2>&- &
 PROVIDER_PID=$!
 check "it starts" eventually 30 lpctl status

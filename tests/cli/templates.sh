@@ -15,6 +15,15 @@ bad() {
     rejected "$1" 2 "lpctl: vm1: $2" template "$WORK/template.xml"
 }
 
+try_template() { lpctl machine create vm1 --class tiny --template "$WORK/template.xml" --dry-run "$@"; }
+
+# unknown NAME PATTERN TEXT: the domain of this template is not valid by libvirt's schema; a dry run sees that, too.
+unknown() {
+    bad "$1" "the domain is not valid by libvirt's schema: $2 does not belong there, *" "$3"
+    rejected "$1, as a dry run" 2 "lpctl: vm1: the domain is not valid by libvirt's schema: $2 *" try_template
+    like "$1, to be looked at" "$(try_template -o xml 2>"$WORK/stderr")" "*<domain*<name>vm1</name>*"
+}
+
 # good NAME TEXT: a machine with this template can be made, and is deleted again.
 good() {
     # shellcheck disable=SC2059
@@ -29,6 +38,10 @@ hostdev() {
         <hostdev mode='subsystem' type='pci'><source><address $2/></source></hostdev></devices></domain>"
 }
 
+cat >>"$WORK/classes.yaml" <<'YAML'
+- {name: no-cpu, capabilities: {memory: 64Mi}}
+- {name: no-memory, capabilities: {cpu: 1}}
+YAML
 begin_provider
 before=$(state_of_everything)
 
@@ -60,8 +73,13 @@ bad "a million laughs" "*a document type (DTD, entities) is not allowed" \
 bad "entity that nobody declared" "domain template, line 1: no XML: *" '<domain>&b;</domain>'
 bad "another root" "*the root element must be <domain>, but is <network>" '<network/>'
 bad "a domain of another namespace" "*the root element must be <domain>*" '<domain xmlns="urn:x"/>'
-bad "not a domain for libvirt" "libvirt cannot define the domain: *" "<domain type='test'>$OS<nosuch/></domain>"
-bad "inclusion of a file" "libvirt cannot define the domain: *" "<domain type='test'>$OS
+unknown "unknown element" /domain/nosuch "<domain type='test'>$OS<nosuch/></domain>"
+unknown "unknown element of a device" "/domain/devices/controller\\[1\\]/nosuch" "<domain type='test'>$OS<devices>
+    <controller type='usb' model='none'><nosuch/></controller><controller type='scsi'/></devices></domain>"
+unknown "unknown attribute" "/domain/vcpu/@nosuch" "<domain type='test'>$OS<vcpu nosuch='1'/></domain>"
+bad "two mistakes" "*schema: it has several mistakes, or something is missing; look at the template *" \
+    "<domain type='test'>$OS<nosuch1/><nosuch2/></domain>"
+unknown "inclusion of a file" /domain/x:include "<domain type='test'>$OS
     <x:include xmlns:x='http://www.w3.org/2001/XInclude' href='/etc/passwd' parse='text'/></domain>"
 
 say our devices
@@ -72,6 +90,31 @@ bad "as an interface" "the template holds 0000:01:00.0 itself, *" "<domain type=
     <source><address type='pci' domain='0' bus='1' slot='0' function='0'/></source></interface></devices></domain>"
 bad "as a disk" "the template holds 0000:01:00.0 itself, *" "<domain type='test'>$OS<devices><disk type='nvme'>
     <source type='pci' namespace='1'><address domain='0' bus='1' slot='0' function='0'/></source></disk></devices></domain>"
+is "nothing is left of all that" "$(state_of_everything)" "$before"
+
+say CPUs and memory beside those of the class
+NO_MEMORY="is not allowed: the class says how much memory the machine gets"
+bad "guest NUMA cell" "domain template, line 1: a guest NUMA cell with memory $NO_MEMORY" \
+    "<domain type='test'>$OS<cpu><numa><cell id='0' cpus='0' memory='8' unit='GiB'/></numa></cpu></domain>"
+bad "room for more" "domain template, line 1: <maxMemory> $NO_MEMORY" \
+    "<domain type='test'><maxMemory slots='2' unit='GiB'>8</maxMemory>$OS</domain>"
+bad "memory device" "domain template, line 2: a memory device $NO_MEMORY" "<domain type='test'>$OS<devices>
+    <memory model='dimm'><target><size unit='GiB'>8</size><node>0</node></target></memory></devices></domain>"
+class() { lpctl class list -o json | value_of "$1" "$2"; }
+value_of() { python3 -c 'import json, sys
+print(*(c[sys.argv[2]] for c in json.load(sys.stdin)["classes"] if c["name"] == sys.argv[1]))' "$@"; }
+is "of a class without memory there is none" "$(class no-memory available)" 0
+refused "and it says why" 4 "*class no-memory: source memory: names no memory: *" \
+    lpctl machine create vm1 --class no-memory
+is "a class without CPUs gets one" "$(class no-cpu available)" 8
+echo "<domain type='test'><vcpu current='7'>99</vcpu><vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/></vcpus>$OS</domain>" \
+    >"$WORK/template.xml"
+check "whatever the template says" lpctl machine create vm1 --class no-cpu --template "$WORK/template.xml"
+is "and the one is counted" "$(class no-cpu available)" 7
+check "the domain has one" sh -c "lpctl machine create vm2 --class no-cpu --template '$WORK/template.xml' --dry-run -o xml |
+    tr -d '\n' | grep -q '<vcpu>1</vcpu>.*</domain>'"
+check "and no others" sh -c "! lpctl machine create vm2 --class no-cpu --template '$WORK/template.xml' --dry-run -o xml | grep vcpus"
+check "it is deleted" lpctl machine delete vm1
 is "nothing is left of all that" "$(state_of_everything)" "$before"
 
 say what is allowed

@@ -16,21 +16,48 @@ wrong "unknown command" 2 "no command 'nosuch'; *" nosuch
 wrong "unknown command with --help" 2 "no command 'nosuch'; *" nosuch --help
 wrong "no verb" 2 "machine *: the verb is missing; there are: create, list, *" machine
 wrong "unknown verb" 2 "machine 'nosuch': no such verb; there are: create, list, *" machine nosuch
-wrong "too few arguments" 2 "usage: lpctl machine create NAME" machine create
-wrong "too many arguments" 2 "usage: lpctl machine list" machine list extra
+wrong "too few arguments" 2 "NAME is missing; usage: lpctl machine create NAME --class=CLASS" machine create
+wrong "too many arguments" 2 "unexpected argument 'extra'; usage: lpctl machine list" machine list extra
+wrong "two names for one machine" 2 "unexpected argument 'b'; usage: lpctl machine create NAME --class=CLASS" \
+    machine create a b --class tiny
 wrong "unknown option" 2 "Unknown option --nosuch; *" machine list --nosuch
 wrong "option of another verb" 2 "--all is no option of machine list" machine list --all
 wrong "option without its value" 2 "Missing argument for --class; *" machine create a --class
 wrong "value of an option that has none" 2 "--force takes no value*" machine stop a --force=no
-wrong "unknown format" 2 "'xls' is no format: *" machine list -o xls
+wrong "unknown format" 2 "'xls' is no format of this command: table, json, yaml, csv or name" machine list -o xls
+for format in csv name xml ""; do
+    wrong "status as '$format'" 2 "'$format' is no format of this command: table, json or yaml" status -o "$format"
+done
+wrong "columns of what has none" 2 "--columns is no option of status" status -c x
+for command in reload "machine delete a" "machine start a" "machine stop a" "machine explain a" "device cordon a" \
+    "device uncordon a" "device release a" "device explain a" "class explain a" "pci-devices check a" \
+    "pci-devices generate"; do
+    # shellcheck disable=SC2086 # words of a command
+    {
+        wrong "$command has no format" 2 "--output is no option of ${command% a}" $command -o json
+        wrong "$command has no columns" 2 "--columns is no option of ${command% a}" $command -c name
+    }
+done
+for format in json yaml name; do
+    wrong "columns of $format" 2 "--columns is of the formats table and csv only" machine list -c name -o $format
+done
+wrong "socket of what needs no daemon" 2 "--socket is no option of pci-devices generate" \
+    pci-devices generate --socket=x
 wrong "unknown colour" 2 "--color must be auto, always or never, *" machine list --color=red
-wrong "negative time" 2 "--wait must not be negative" machine delete a --wait=-1
-wrong "no time" 2 "Cannot parse integer value*" machine delete a --wait=soon
+for time in 0 -1 soon 1.5 "" 86401 99999999999; do
+    wrong "time '$time'" 2 "--wait must be a whole number of seconds from 1 to 86400, but is '$time'" \
+        machine stop a "--wait=$time"
+done
+wrong "time 0 where there is none" 2 "--wait is no option of machine list" machine list --wait=0
 wrong "argument that is no UTF-8" 2 "argument 1 is not UTF-8 text" machine show $'\xff'
 wrong "no daemon" 8 "libvirt-provider does not answer on $WORK/control.sock: *No such file*is it running*" status
 wrong "file in the place of the socket" 8 "*Connection refused*" --socket="$WORK/classes.yaml" status
 wrong "socket with a long path" 8 "*" --socket="/tmp/$(printf 'a%.0s' {1..200})" status
-check "--help" lpctl machine create --help
+like "--help names what must be given" "$(lpctl machine create --help)" "Usage: lpctl machine create NAME --class=CLASS *"
+like "and all formats" "$(lpctl machine create --help)" "* --output=FORMAT *table, json, yaml, csv, name or xml*"
+is "--help of a noun names options of its verbs only" "$(lpctl source --help | grep -oE -- '--[a-z-]+' | xargs)" \
+    "--help --version --socket --output --no-headers --columns --color"
+is "--help of all fits into its columns" "$(lpctl --help | grep -E '^  [a-z]' | grep -vE '^  .{34} [a-z]')" ""
 check "--version" lpctl --version
 
 begin_provider
@@ -52,8 +79,20 @@ done
 wrong "label twice" 2 "a: --label must be KEY=VALUE, each key once, *" machine create a --class tiny --label k=1 --label k=2
 wrong "annotation without =" 2 "a: --annotation must be *" machine create a --class tiny --annotation x
 wrong "domain of somebody else" 9 "test: libvirt has a domain test already*" machine create test --class tiny
+wrong "the same as a dry run" 9 "test: libvirt has a domain test already*" machine create test --class tiny --dry-run
+wrong "no capacity, as a dry run" 4 "a: no capacity for class fpga: *" machine create a --class fpga --dry-run
+is "create, as a dry run" "$(lpctl machine create a --class nic --dry-run)" \
+    "machine a of class nic would be created and started, with 0000:01:00.0"
 for verb in show explain start stop delete; do
     wrong "$verb of no machine" 10 "*no machine 'nosuch'*" machine $verb nosuch
+done
+is "it is explained with all that it needs" "$(lpctl class explain fpga)" \
+"0 more machines of class fpga fit: no source offers fpga.acme/x1. One needs:
+- 1 of cpu: 8 of 8 free
+- 1Mi of memory: 16Gi of 16Gi free
+- 1 of fpga.acme/x1: no source offers it"
+for verb in start stop delete; do
+    wrong "$verb of no machine, as a dry run" 10 "nosuch: no machine 'nosuch'" machine $verb nosuch --dry-run
 done
 refused "each of several is told" 10 "*no machine 'no1'*lpctl: *no machine 'no2'*" lpctl machine delete no1 no2
 for verb in show explain cordon uncordon release; do
@@ -69,6 +108,11 @@ is "nothing has changed" "$(state_of_everything)" "$before"
 say output that would be wrong is refused before there is a machine
 wrong "unknown column" 2 "*no column 'x'; there are: name, *" machine create a --class tiny -o csv -c x
 wrong "xml of a machine" 2 "*xml*dry-run*" machine create a --class tiny -o xml
+for format in table json yaml csv name; do
+    wrong "dry run as $format" 2 "a: --dry-run says a sentence, or with -o xml prints the domain*" \
+        machine create a --class tiny --dry-run -o $format
+done
+wrong "columns of a dry run" 2 "a: --dry-run says a sentence*" machine create a --class tiny --dry-run -c name
 wrong "no column" 2 "no column ''; *" machine list -c ''
 is "nothing has changed" "$(state_of_everything)" "$before"
 
@@ -85,7 +129,16 @@ wrong "the last card is cordoned" 4 \
 check "uncordon" lpctl device uncordon 0000:02:00.0
 check "stop by uuid" lpctl machine stop $UUID --force
 is "it keeps its card" "$(device 0000:01:00.0 '.state + " " + .machine')" "bound vm1"
-check "delete, as a dry run" lpctl machine delete vm1 --dry-run
+is "start, as a dry run" "$(lpctl machine start vm1 --dry-run)" "machine vm1 would be started"
+is "stop, as a dry run" "$(lpctl machine stop vm1 --dry-run)" "machine vm1 is off already: nothing would be done"
+check "start" lpctl machine start vm1
+is "start of what runs, as a dry run" "$(lpctl machine start vm1 --dry-run)" \
+    "machine vm1 is running already: nothing would be done"
+is "forced stop, as a dry run" "$(lpctl machine stop vm1 --force --dry-run)" "machine vm1 would be ended at once"
+is "delete, as a dry run" "$(lpctl machine delete $UUID --dry-run)" \
+    "machine vm1 would be ended and removed with its domain; given back would be 0000:01:00.0"
+is "it still runs" "$(machine vm1 .state)" running
+check "stop again" lpctl machine stop vm1 --force
 is "it is still there" "$(machine vm1 .state)" stopped
 check "delete" lpctl machine delete vm1
 wrong "it is gone" 10 "vm1: no machine 'vm1'" machine delete vm1

@@ -8,7 +8,6 @@
 typedef struct {
     LvpConfig *config; /* NULL where anything was wrong */
     char *mistakes;    /* diagnostics, the scratch folder as DIR; "" if none */
-    char *error;       /* "" if none */
 } Outcome;
 
 void outcome_clear(Outcome *self);
@@ -22,7 +21,9 @@ void config_case_copy_module(const char *name);
 char *config_case_make_source_dir_flag(void);
 /* Reads with two more arguments, each may be NULL; main.conf is made where it is missing. */
 Outcome config_case_read(const char *first, const char *second);
-/* The same without --resource-manager-sources, to succeed. */
+/* The same without --resource-manager-sources. */
+Outcome config_case_read_default_sources(void);
+/* The same, to succeed. */
 LvpConfig *config_case_read_without_sources(void);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Outcome, outcome_clear)

@@ -70,7 +70,7 @@ serve(const char *socket)
     world_connect(world);
     world->cards->hook = die_in_commit;
     LvpJobQueue *queue = lvp_job_queue_new();
-    service = lvp_service_new(&world->jobs, queue, "/", &calls);
+    service = lvp_service_new(&world->jobs, queue, world->events, "/", &calls);
     LvpControlServer *server = lvp_control_server_new(service, socket, NULL);
     if (!server)
         return EXIT_FAILURE;

@@ -77,17 +77,32 @@ Test(allocator, held_unit_that_came_back_is_no_longer_lost)
     assert_explained(CARD_1, "is held by vm1");
 }
 
-Test(allocator, other_device_at_the_address_of_a_held_unit_is_not_given_away)
+Test(allocator, other_device_at_the_address_of_a_held_unit_is_judged_for_itself)
 {
     g_autoptr(LvpMachine) machine = world_add(world, "vm1", "gpu");
     scripted_source_remove_unit(world->cards, CARD_1);
     scripted_source_add_unit(world->cards, GPU, CARD_1, "another", 0);
     world_install(world);
-    cr_assert_eq(get_conditions(), LVP_CONDITION_LOST);
-    cr_assert_eq(world_count_free(world, GPU), 1);
+    assert_explained(CARD_1, "");
+    cr_assert_eq(world_count_free(world, GPU), 2);
+    world_hold(world, "vm2", "gpu");
+    assert_explained(CARD_1, "is held by vm2");
     lvp_allocator_remove(world->allocator, machine, NULL, NULL);
     world_install(world);
-    assert_explained(CARD_1, "");
+    assert_explained(CARD_1, "is held by vm2");
+}
+
+Test(allocator, lost_and_new_device_at_one_address_are_both_remembered)
+{
+    world_hold(world, "vm1", "gpu");
+    scripted_source_remove_unit(world->cards, CARD_1);
+    scripted_source_add_unit(world->cards, GPU, CARD_1, "another", 0);
+    world_install(world);
+    world_hold(world, "vm2", "gpu");
+    world_restart(world);
+    g_autofree char *held = world_query(world, "SELECT identity FROM held_unit ORDER BY identity");
+    cr_assert_str_eq(held, "another first");
+    assert_explained(CARD_1, "is held by vm2");
 }
 
 Test(allocator, unit_under_another_resource_stays_held)

@@ -369,11 +369,13 @@ Test(allocator, resume_takes_what_is_under_way_and_idle_only)
 {
     g_autoptr(LvpMachine) resting = world_add(world, "vm1", "plain");
     g_autoptr(LvpMachine) running = world_reserve(world, "vm2", "plain");
-    cr_assert_null(lvp_allocator_resume(world->allocator, resting->uuid));
-    cr_assert_null(lvp_allocator_resume(world->allocator, running->uuid), "a job has it");
-    cr_assert_null(lvp_allocator_resume(world->allocator, UUID));
+    LvpAllocator *allocator = world->allocator;
+    const LvpOperation create = LVP_OPERATION_CREATE;
+    cr_assert_null(lvp_allocator_resume(allocator, resting->uuid, create), "it is over");
+    cr_assert_null(lvp_allocator_resume(allocator, running->uuid, create), "a job has it");
+    cr_assert_null(lvp_allocator_resume(allocator, UUID, create));
     running->busy = FALSE;
-    g_autoptr(LvpMachine) resumed = lvp_allocator_resume(world->allocator, running->uuid);
+    g_autoptr(LvpMachine) resumed = lvp_allocator_resume(allocator, running->uuid, create);
     cr_assert_eq(resumed, running);
     cr_assert(running->busy);
 }

@@ -4,6 +4,7 @@
 #include "assert-error.h"
 #include "default-template.h"
 #include "domain-xml.h"
+#include "made-record.h"
 #include "request.h"
 
 #include <gmodule.h>
@@ -74,18 +75,18 @@ get_table(const char *name)
 }
 
 static void
-add_part(GPtrArray *parts, const char *source, const LvpHolding *holding)
+add_part(GPtrArray *parts, const char *source, const LvpHolding *holding, GVariant *record)
 {
     g_autoptr(GError) error = NULL;
     LvpDomainPart *part = lvp_domain_part_new();
     g_ptr_array_add(parts, part);
-    get_table(source)->contribute_xml(NULL, holding, NULL, part, &error);
+    get_table(source)->contribute_xml(NULL, holding, record, part, &error);
     assert_no_error(error);
 }
 
 typedef struct {
     gint64 millicores, bytes;
-    const char *units[4]; /* NULL-ended */
+    const char *units[8]; /* NULL-ended */
 } Needs;
 
 static GPtrArray *
@@ -97,11 +98,10 @@ make_parts(const Needs *needs)
     g_autoptr(LvpHolding) pci = lvp_holding_new(UUID, "pci");
     lvp_holding_add_amount(cpu, "cpu", 0, needs->millicores);
     lvp_holding_add_amount(memory, "memory", 0, needs->bytes);
-    for (guint i = 0; needs->units[i]; i++)
-        lvp_holding_add_unit(pci, "gpu.nvidia/x", needs->units[i], "i", 0);
-    add_part(parts, "cpu", cpu);
-    add_part(parts, "memory", memory);
-    add_part(parts, "pci", pci);
+    g_autoptr(GVariant) record = lvp_make_pci_record(needs->units);
+    add_part(parts, "cpu", cpu, NULL);
+    add_part(parts, "memory", memory, NULL);
+    add_part(parts, "pci", pci, record);
     return parts;
 }
 
@@ -184,4 +184,61 @@ Test(domain_rng, template_with_parts_of_its_own_stays_valid)
         "<devices><hostdev mode='subsystem' type='usb'><source><vendor id='0x1'/>"
         "<product id='0x2'/></source></hostdev></devices></domain>";
     assert_valid(TEMPLATE, "kvm", &(Needs){1500, GIB, {"0000:3b:00.0", NULL}});
+}
+
+/* ---- functions of one slot ---- */
+
+static const Needs SLOT_NEEDS = {1000,
+                                 GIB,
+                                 {"0000:3b:00.0", "0000:3b:00.1", "0000:3b:00.7", "0000:af:00.1",
+                                  "0000:5e:02.0", "0000:5e:02.3", NULL}};
+
+static void
+assert_slots_valid(const char *os, const char *devices)
+{
+    g_autofree char *template = g_strdup_printf(
+        "<domain type='kvm'><os>%s</os><devices>%s</devices></domain>", os, devices);
+    assert_valid(template, "kvm", &SLOT_NEEDS);
+    assert_valid(template, "qemu", &SLOT_NEEDS);
+}
+
+#define Q35 "<type arch='x86_64' machine='q35'>hvm</type>"
+#define I440FX "<type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type>"
+#define VIRT "<type arch='aarch64' machine='virt'>hvm</type>"
+
+Test(domain_rng, slots_in_the_shipped_template_are_valid)
+{
+    assert_valid_for_both_types(&SLOT_NEEDS);
+}
+
+Test(domain_rng, slots_are_valid_on_each_machine)
+{
+    assert_slots_valid(Q35, "");
+    assert_slots_valid(I440FX, "");
+    assert_slots_valid(VIRT, "");
+    assert_slots_valid("<type>hvm</type>", "");
+}
+
+Test(domain_rng, slots_behind_buses_of_the_template_are_valid)
+{
+    assert_slots_valid(Q35,
+                       "<controller type='pci' index='0' model='pcie-root'/>"
+                       "<controller type='pci' index='1' model='pcie-root-port'>"
+                       "<target chassis='1' port='0x8'/><address type='pci' domain='0x0000' "
+                       "bus='0x00' slot='0x01' function='0x0' multifunction='on'/></controller>"
+                       "<controller type='pci' index='17' model='pcie-root-port'/>"
+                       "<interface type='user'><model type='virtio'/><address type='pci' "
+                       "domain='0x0000' bus='0x01' slot='0x00' function='0x0'/></interface>");
+    assert_slots_valid(I440FX, "<controller type='pci' index='0' model='pci-root'/>"
+                               "<controller type='pci' index='1' model='pci-bridge'/>"
+                               "<interface type='user'><address type='pci' bus='1' slot='3'/>"
+                               "</interface>");
+    assert_slots_valid(VIRT, "<controller type='pci' index='250' model='pcie-root-port'/>");
+}
+
+Test(domain_rng, address_of_a_slot_is_checked_by_the_schema)
+{
+    cr_assert_not(is_valid("<domain type='kvm'><name>a</name><memory>1</memory><os><type>hvm</type>"
+                           "</os><devices><interface type='user'><address type='pci' bus='256' "
+                           "slot='0' function='8'/></interface></devices></domain>"));
 }

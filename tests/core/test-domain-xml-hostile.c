@@ -231,6 +231,41 @@ Test(domain_xml, addresses_in_the_guest_and_of_other_kinds_are_passed_over)
                      "");
 }
 
+/* ---- memory beside <memory> ---- */
+
+Test(domain_xml, template_with_memory_that_the_class_does_not_count_is_refused)
+{
+    static const struct {
+        const char *template, *part;
+    } CASES[] = {
+        {"<domain>\n<cpu><numa><cell id='0' cpus='0'/>\n<cell id='1' memory='8' unit='GiB'/></numa>"
+         "</cpu></domain>",
+         "line 3: a guest NUMA cell with memory is not allowed: the class says how much memory"},
+        {"<domain>\n<maxMemory slots='16' unit='GiB'>64</maxMemory></domain>",
+         "line 2: <maxMemory> is not allowed: "},
+        {"<domain><devices>\n\n<memory model='dimm'><target><size>1</size></target></memory>"
+         "</devices></domain>",
+         "line 3: a memory device is not allowed: "},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(CASES); i++) {
+        g_autoptr(GError) error = NULL;
+        cr_assert_null(lvp_domain_xml_list_host_addresses(CASES[i].template, &error));
+        assert_contains(error->message, CASES[i].part);
+        assert_refused(CASES[i].template, CASES[i].part);
+    }
+}
+
+Test(domain_xml, template_with_other_words_of_memory_is_taken)
+{
+    g_autoptr(GError) error = NULL;
+    cr_assert(lvp_domain_xml_check_template(
+        "<domain><memory unit='GiB'>8</memory><currentMemory>1</currentMemory><memoryBacking/>"
+        "<o:maxMemory xmlns:o='urn:o'/><cpu><numa><cell id='0' cpus='0'/></numa></cpu>"
+        "<devices><memballoon/></devices></domain>",
+        &error));
+    assert_no_error(error);
+}
+
 /* ---- the claim ---- */
 
 Test(domain_xml, claim_of_our_metadata_is_found)

@@ -185,6 +185,19 @@ Test(domain_xml, attribute_is_set_and_removed)
                  FRAME("vm1", UUID, METADATA, "<memory unit=\"KiB\">1</memory><vcpu>2</vcpu>"));
 }
 
+Test(domain_xml, elements_are_removed_and_nothing_is_made_on_the_way)
+{
+    g_autoptr(LvpDomainPart) part = lvp_domain_part_new();
+    lvp_domain_part_remove(part, "vcpus");
+    lvp_domain_part_remove(part, "cputune/shares");
+    lvp_domain_part_remove(part, "never/there");
+    assert_built(FRAME("a", "b", "",
+                       "<vcpus><vcpu id=\"0\"/></vcpus><vcpu>2</vcpu><vcpus/>"
+                       "<cputune><shares>1</shares><emulatorpin/></cputune>"),
+                 part,
+                 FRAME("vm1", UUID, METADATA, "<vcpu>2</vcpu><cputune><emulatorpin/></cputune>"));
+}
+
 Test(domain_xml, elements_are_appended_in_their_order)
 {
     g_autoptr(LvpDomainPart) part = lvp_domain_part_new();
@@ -227,4 +240,107 @@ Test(domain_xml, parts_are_applied_in_their_order)
     g_autofree char *xml = lvp_domain_xml_build("<domain/>", &IDENTITY, parts, &error);
     assert_no_error(error);
     assert_contains(xml, "<vcpu>2</vcpu>");
+}
+
+/* ---- slots of the guest ---- */
+
+/* Two functions of one slot, then one of a slot with a gap. */
+static LvpDomainPart *
+make_slots(void)
+{
+    LvpDomainPart *part = lvp_domain_part_new();
+    lvp_domain_part_begin_slot(part);
+    lvp_domain_part_append_function(part, 0, "<hostdev id='a'/>");
+    lvp_domain_part_append_function(part, 1, "<hostdev id='b'/>");
+    lvp_domain_part_append(part, "devices", "<hostdev id='c'/>");
+    lvp_domain_part_begin_slot(part);
+    lvp_domain_part_append_function(part, 0, "<hostdev id='d'/>");
+    lvp_domain_part_append_function(part, 7, "<hostdev id='e'/>");
+    return part;
+}
+
+#define PORT(index, model) "<controller type=\"pci\" index=\"" index "\" model=\"" model "\"/>\n"
+#define FUNCTION(id, bus, slot, function)                                                          \
+    "<hostdev id=\"" id "\"><address type=\"pci\" domain=\"0\" bus=\"" bus "\" slot=\"" slot       \
+    "\" function=\"" function "\""
+#define FIRST(id, bus, slot) FUNCTION(id, bus, slot, "0") " multifunction=\"on\"/></hostdev>\n"
+#define OTHER(id, bus, slot, function) FUNCTION(id, bus, slot, function) "/></hostdev>\n"
+
+/* The devices of a domain for MACHINE (may be NULL) with DEVICES before them. */
+static void
+assert_slots(const char *machine, const char *devices, const char *expected)
+{
+    g_autoptr(LvpDomainPart) part = make_slots();
+    g_autofree char *attribute = machine ? g_strdup_printf(" machine='%s'", machine) : g_strdup("");
+    g_autofree char *template = g_strdup_printf(
+        "<domain type='kvm'><os><type%s>hvm</type></os><devices>%s</devices></domain>", attribute,
+        devices);
+    g_autofree char *xml = build(template, part);
+    const char *from = strstr(xml, "<devices>"), *to = strstr(xml, "</devices>");
+    g_autofree char *built = g_strndup(from, (gsize)(to - from));
+    assert_contains(built, expected);
+}
+
+Test(domain_xml, functions_stand_in_one_slot_behind_a_root_port_of_their_own)
+{
+    static const char *const MACHINES[] = {"q35", "pc-q35-7.2", "virt", "virt-7.2"};
+    for (guint i = 0; i < G_N_ELEMENTS(MACHINES); i++)
+        assert_slots(MACHINES[i], "",
+                     "<devices>" PORT("1", "pcie-root-port") FIRST("a", "1", "0") OTHER(
+                         "b", "1", "0", "1") "<hostdev id=\"c\"/>\n" PORT("2", "pcie-root-port")
+                         FIRST("d", "2", "0") OTHER("e", "2", "0", "7"));
+}
+
+Test(domain_xml, without_pci_express_they_stand_behind_a_bridge)
+{
+    static const char *const MACHINES[] = {"pc", "pc-i440fx-7.2", NULL};
+    for (guint i = 0; i < G_N_ELEMENTS(MACHINES); i++)
+        assert_slots(MACHINES[i], "",
+                     "<devices>" PORT("1", "pci-bridge") FIRST("a", "1", "1")
+                         OTHER("b", "1", "1", "1") "<hostdev id=\"c\"/>\n" PORT("2", "pci-bridge")
+                             FIRST("d", "2", "1") OTHER("e", "2", "1", "7"));
+}
+
+Test(domain_xml, port_takes_a_bus_that_the_template_does_not_use)
+{
+    static const char *const USED[] = {
+        "<controller type='pci' index='4' model='pcie-root-port'/>",
+        "<controller type='pci' index='0x4' model='pcie-root-port'/><controller type='usb' "
+        "index='9'/>",
+        "<disk type='file'><address type='pci' bus='0x04' slot='0'/></disk>",
+        "<disk type='file'><address type='drive' bus='9'/></disk><interface type='user'><address "
+        "type='pci' bus='4'/></interface><controller type='pci' index='2'/>",
+        "<controller type='pci' index='4'/><hostdev type='pci'><source><address bus='0xaf'/>"
+        "</source></hostdev>",
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(USED); i++)
+        assert_slots("q35", USED[i], PORT("5", "pcie-root-port") FIRST("a", "5", "0"));
+}
+
+Test(domain_xml, slot_without_a_free_bus_is_refused)
+{
+    static const char *const USED[] = {"0xff", "255", "256", "0xffffffff", "99999999999999"};
+    for (guint i = 0; i < G_N_ELEMENTS(USED); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GPtrArray) parts = g_ptr_array_new();
+        g_autoptr(LvpDomainPart) part = make_slots();
+        g_autofree char *template = g_strdup_printf(
+            "<domain><devices><controller type='pci' index='%s'/></devices></domain>", USED[i]);
+        g_ptr_array_add(parts, part);
+        cr_assert_null(lvp_domain_xml_build(template, &IDENTITY, parts, &error), "%s", USED[i]);
+        assert_error(error, LVP_ERROR_INVALID_REQUEST);
+        assert_contains(error->message, "the template uses PCI buses up to the last");
+    }
+}
+
+Test(domain_xml, function_that_is_no_xml_is_refused)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) parts = g_ptr_array_new();
+    g_autoptr(LvpDomainPart) part = lvp_domain_part_new();
+    lvp_domain_part_begin_slot(part);
+    lvp_domain_part_append_function(part, 0, "<hostdev");
+    g_ptr_array_add(parts, part);
+    cr_assert_null(lvp_domain_xml_build("<domain/>", &IDENTITY, parts, &error));
+    assert_error(error, LVP_ERROR_SOURCE);
 }

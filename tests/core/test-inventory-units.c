@@ -230,6 +230,32 @@ Test(inventory, set_held_twice_by_one_machine_is_free_after_the_second_give)
     lvp_inventory_free(pool.inventory);
 }
 
+Test(inventory, other_members_of_a_quarantined_set_are_not_free)
+{
+    Pool pool = make_pair();
+    lvp_unit_set_quarantine(find(&pool, "a"), "reset failed");
+    assert_free(&pool, 0, "c");
+    cr_assert_eq(lvp_unit_find_rival(find(&pool, "b")), find(&pool, "a"));
+    cr_assert_null(lvp_unit_find_rival(find(&pool, "a")));
+    lvp_unit_set_quarantine(find(&pool, "a"), "driver failed");
+    lvp_unit_set_quarantine(find(&pool, "a"), NULL);
+    lvp_unit_set_quarantine(find(&pool, "a"), NULL);
+    assert_free(&pool, 0, "a b c");
+    lvp_inventory_free(pool.inventory);
+}
+
+Test(inventory, set_that_is_held_and_quarantined_is_free_when_both_are_over)
+{
+    Pool pool = make_pair();
+    lvp_unit_take(find(&pool, "b"), VM1);
+    lvp_unit_set_quarantine(find(&pool, "a"), "reset failed");
+    lvp_unit_give(find(&pool, "b"));
+    assert_free(&pool, 0, "c");
+    lvp_unit_set_quarantine(find(&pool, "a"), NULL);
+    assert_free(&pool, 0, "a b c");
+    lvp_inventory_free(pool.inventory);
+}
+
 Test(inventory, unit_in_two_sets_excludes_the_members_of_both)
 {
     Pool pool = begin_pool();
@@ -305,7 +331,7 @@ Test(inventory, unit_with_a_condition_or_unusable_is_not_free)
     lvp_unit_set_unusable(add_unit(&pool, "b", 0, NULL, NULL), "IOMMU is off");
     add_unit(&pool, "c", 0, NULL, NULL);
     seal(&pool);
-    lvp_unit_add_core_condition(find(&pool, "c"), LVP_CONDITION_FOREIGN, "held by another domain");
+    lvp_unit_set_core_condition(find(&pool, "c"), LVP_CONDITION_FOREIGN, "held by another domain");
     cr_assert_eq(count_free(&pool), 0);
     cr_assert_eq(lvp_resource_get_total(find_gpus(&pool)), 3, "it is there all the same");
     lvp_inventory_free(pool.inventory);
@@ -313,12 +339,57 @@ Test(inventory, unit_with_a_condition_or_unusable_is_not_free)
 
 /* ---- lost units ---- */
 
+/* One that a machine holds and that no snapshot has. */
+static void
+add_held(const Pool *pool, const char *source, const char *resource, char *id, char *identity)
+{
+    g_autofree char *name = g_strdup(resource);
+    const LvpHeldUnit held = {name, id, identity, 3, NULL};
+    lvp_inventory_add_held_unit(pool->inventory, source, &held, LVP_CONDITION_LOST, "it is gone");
+}
+
+Test(inventory, lost_unit_beside_another_at_its_id_is_both)
+{
+    static char gone[] = "a", identity[] = "what it was";
+    Pool pool = begin_pool();
+    add_unit(&pool, "a", 0, NULL, NULL);
+    add_snapshot(&pool);
+    add_held(&pool, "pci", GPU, gone, identity);
+    lvp_inventory_seal(pool.inventory);
+    LvpInventoryUnit *lost =
+        lvp_inventory_find_held_unit(pool.inventory, "pci", "a", "what it was");
+    lvp_unit_take(lost, VM1);
+    cr_assert(lvp_unit_has_condition(lost->found, LVP_CONDITION_LOST));
+    cr_assert_str_eq(lost->found->reason, "another device stands at its address now");
+    cr_assert(lvp_unit_is_free(find(&pool, "a")), "the new one is judged for itself");
+    cr_assert_eq(lvp_inventory_get_units(pool.inventory)->len, 2);
+    lvp_inventory_free(pool.inventory);
+}
+
+Test(inventory, lost_unit_keeps_its_sets_and_attributes)
+{
+    static char id[] = "gone", identity[] = "i", resource[] = GPU;
+    Pool pool = begin_pool();
+    add_unit(&pool, "a", 0, "iommu:1", NULL);
+    add_snapshot(&pool);
+    g_autoptr(GVariant) found =
+        g_variant_ref_sink(g_variant_new_parsed("(['iommu:1'], {'driver': 'nvidia'})"));
+    const LvpHeldUnit held = {resource, id, identity, 0, found};
+    lvp_inventory_add_held_unit(pool.inventory, "pci", &held, LVP_CONDITION_LOST, "it is gone");
+    lvp_inventory_seal(pool.inventory);
+    lvp_unit_take(find(&pool, "gone"), VM1);
+    cr_assert_not(lvp_unit_is_free(find(&pool, "a")), "its group is still held");
+    cr_assert_str_eq(lvp_unit_get_attribute(find(&pool, "gone")->found, "driver"), "nvidia");
+    lvp_inventory_free(pool.inventory);
+}
+
 Test(inventory, lost_unit_of_a_known_resource_is_listed_and_not_free)
 {
     Pool pool = begin_pool();
     add_unit(&pool, "a", 0, NULL, NULL);
     add_snapshot(&pool);
-    lvp_inventory_add_lost_unit(pool.inventory, "pci", GPU, "gone", "what it was", 3);
+    static char id[] = "gone", identity[] = "what it was";
+    add_held(&pool, "pci", GPU, id, identity);
     lvp_inventory_seal(pool.inventory);
     const LvpInventoryUnit *unit = find(&pool, "gone");
     cr_assert(lvp_unit_has_condition(unit->found, LVP_CONDITION_LOST));
@@ -332,7 +403,8 @@ Test(inventory, lost_unit_of_a_resource_that_nobody_offers_is_listed)
 {
     Pool pool = begin_pool();
     add_snapshot(&pool);
-    lvp_inventory_add_lost_unit(pool.inventory, "mdev", "x.v/d", "gone", "i", 0);
+    static char id[] = "gone", identity[] = "i";
+    add_held(&pool, "mdev", "x.v/d", id, identity);
     lvp_inventory_seal(pool.inventory);
     cr_assert_not_null(lvp_inventory_find_unit(pool.inventory, "mdev", "gone"));
     cr_assert_eq(lvp_resource_get_free(lvp_inventory_find_resource(pool.inventory, "x.v/d")), 0);
@@ -344,7 +416,8 @@ Test(inventory, unit_that_is_there_is_not_added_as_lost)
     Pool pool = begin_pool();
     add_unit(&pool, "a", 0, NULL, NULL);
     add_snapshot(&pool);
-    lvp_inventory_add_lost_unit(pool.inventory, "pci", GPU, "a", "another", 0);
+    static char id[] = "a", identity[] = "a";
+    add_held(&pool, "pci", GPU, id, identity);
     lvp_inventory_seal(pool.inventory);
     cr_assert_eq(lvp_inventory_get_units(pool.inventory)->len, 1);
     cr_assert(lvp_unit_is_free(find(&pool, "a")));
@@ -356,7 +429,8 @@ Test(inventory, lost_unit_whose_resource_another_source_offers_now_is_nobodys)
     Pool pool = begin_pool();
     add_unit(&pool, "a", 0, NULL, NULL);
     add_snapshot(&pool);
-    lvp_inventory_add_lost_unit(pool.inventory, "mdev", GPU, "gone", "i", 0);
+    static char id[] = "gone", identity[] = "i";
+    add_held(&pool, "mdev", GPU, id, identity);
     lvp_inventory_seal(pool.inventory);
     cr_assert_null(lvp_inventory_find_unit(pool.inventory, "mdev", "gone"));
     cr_assert_eq(count_free(&pool), 1);

@@ -243,9 +243,10 @@ Test(journal, template_that_is_missing_is_damage)
 
 Test(journal, uuid_of_two_rows_is_damage)
 {
-    assert_unreadable_after("INSERT INTO machine SELECT 99, uuid, 'vm9', class, request, template,"
-                            " labels, annotations, amounts, desired, created, keep_nvram, op, step,"
-                            " boot_id, generation, error FROM machine LIMIT 1");
+    assert_unreadable_after(
+        "INSERT INTO machine SELECT 99, uuid, 'vm9', class, request, template,"
+        " labels, annotations, amounts, desired, created, keep_nvram, autostart, op, step,"
+        " boot_id, generation, error FROM machine LIMIT 1");
 }
 
 Test(journal, negative_step_is_damage) { assert_unreadable_after("UPDATE machine SET step=-1"); }
@@ -309,9 +310,10 @@ Test(journal, amounts_that_are_more_than_there_can_be_are_damage)
 
 Test(journal, name_of_two_rows_is_damage)
 {
-    assert_unreadable_after("INSERT INTO machine SELECT 99, '" UUID_2 "', name, class, request,"
-                            " template, labels, annotations, amounts, desired, created, keep_nvram,"
-                            " op, step, boot_id, generation, error FROM machine LIMIT 1");
+    assert_unreadable_after(
+        "INSERT INTO machine SELECT 99, '" UUID_2 "', name, class, request,"
+        " template, labels, annotations, amounts, desired, created, keep_nvram, autostart,"
+        " op, step, boot_id, generation, error FROM machine LIMIT 1");
 }
 
 Test(journal, reason_that_is_no_text_is_made_one)

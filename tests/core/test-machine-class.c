@@ -212,3 +212,14 @@ Test(machine_class, earlier_mistakes_of_other_files_do_not_refuse_a_good_one)
     g_autoptr(GPtrArray) classes = lvp_machine_classes_read(reading.file, reading.diagnostics);
     cr_assert_not_null(classes);
 }
+
+Test(machine_class, mistakes_before_a_syntax_error_are_told_with_it)
+{
+    g_auto(Reading) reading = read_text("- {name: .a, capabilities: {cpu: 1}}\n"
+                                        "- {name: b, capabilities: {cpu: 0}}\n"
+                                        "- {name: c, capabilities: {\n");
+    assert_contains(reading.mistakes, "FILE:1:10: error: '.a' is no name for a class");
+    assert_contains(reading.mistakes, "FILE:2:33: error: cpu must be more than 0");
+    assert_contains(reading.mistakes, "no valid YAML or JSON");
+    cr_assert_null(strstr(reading.mistakes, "asks for nothing"), "%s", reading.mistakes);
+}

@@ -103,6 +103,7 @@ Test(machine_create, each_step_is_durable_before_the_next)
     note("acknowledged");
     cr_assert_str_eq(events->str, "plan: - absent\n"
                                   "plan: - absent\n"
+                                  "looking at the resources: 1|0|0 absent\n"
                                   "prepare: 1|0|0 absent\n"
                                   "taking the resources from the host: 2|0|1 absent\n"
                                   "commit: 2|0|1 absent\n"
@@ -174,29 +175,6 @@ Test(machine_create, same_create_again_answers_with_the_machine_and_does_nothing
     assert_no_error(error);
     cr_assert_eq(first, second);
     cr_assert_str_eq(world->calls->str, "");
-}
-
-/* ---- dry run ---- */
-
-Test(machine_create, rendered_domain_is_the_one_that_is_made_and_has_no_effect)
-{
-    g_autoptr(GError) error = NULL;
-    LvpCreateSpec spec = make_spec("gpu");
-    g_autofree char *before = lvp_machine_render(&world->jobs, &spec, &error);
-    assert_no_error(error);
-    world_assert_nothing_left(world);
-    world_make(world, "gpu");
-    g_autofree char *after = lvp_machine_render(&world->jobs, &spec, &error);
-    assert_no_error(error);
-    cr_assert_str_eq(before, after);
-}
-
-Test(machine_create, render_is_refused_as_the_create_would_be)
-{
-    g_autoptr(GError) error = NULL;
-    LvpCreateSpec spec = make_spec("none");
-    cr_assert_null(lvp_machine_render(&world->jobs, &spec, &error));
-    assert_error(error, LVP_ERROR_NOT_FOUND);
 }
 
 /* ---- refused ---- */

@@ -139,8 +139,20 @@ Test(machine_failures, acknowledgement_that_is_not_written_gives_all_back)
 Test(machine_failures, domain_that_libvirt_refuses_gives_all_back)
 {
     LvpCreateSpec spec = make_spec();
-    spec.template_xml = "<domain><unknown/></domain>";
+    /* Valid by the schema, which knows no doubles. */
+    spec.template_xml = "<domain><os><type>hvm</type></os><devices>"
+                        "<disk type='file'><source file='/a'/><target dev='vda'/></disk>"
+                        "<disk type='file'><source file='/b'/><target dev='vda'/></disk>"
+                        "</devices></domain>";
     fail(&spec, NULL, "libvirt cannot define the domain: ");
+    assert_works_again();
+}
+
+Test(machine_failures, domain_that_is_not_valid_gives_all_back)
+{
+    LvpCreateSpec spec = make_spec();
+    spec.template_xml = "<domain><unknown/></domain>";
+    fail(&spec, NULL, "not valid by libvirt's schema");
     assert_works_again();
 }
 

@@ -2,6 +2,7 @@
 /* Start, stop, delete and release. */
 #include "assert-error.h"
 #include "domain-xml.h"
+#include "reconcile.h"
 #include "world.h"
 
 #include <string.h>
@@ -133,6 +134,28 @@ assert_start_refused(LvpVerdict verdict, int code)
     assert_contains(error->message, "machine vm1 cannot start: " CARD_1 ": it is made to differ");
     cr_assert_str_eq(lvp_machine_get_state(machine), "stopped");
     cr_assert_eq(world_get_domain(world), LVP_DOMAIN_OFF);
+}
+
+static void
+note_saying(gpointer data, const char *text)
+{
+    g_string_append_printf(data, "<%s> ", text);
+}
+
+Test(machine_operations, who_waits_for_a_start_is_told_what_takes_long_before_it_does)
+{
+    g_autoptr(GError) error = NULL;
+    const LvpProgress progress = {note_saying, world->calls};
+    world_make(world, "gpu");
+    stop(FALSE);
+    world->cards->found_again = LVP_VERDICT_NEEDS_COMMIT;
+    g_string_truncate(world->calls, 0);
+    lvp_machine_start(&world->jobs, "vm1", &progress, &error);
+    assert_no_error(error);
+    cr_assert(g_str_has_prefix(world->calls->str, "<looking at the resources> "), "%s",
+              world->calls->str);
+    assert_contains(world->calls->str, "cards.restore");
+    assert_contains(world->calls->str, "<starting the domain> ");
 }
 
 Test(machine_operations, machine_whose_unit_is_lost_does_not_start)
@@ -278,11 +301,11 @@ Test(machine_operations, start_and_delete_without_the_source_are_refused_and_nam
     g_ptr_array_remove(world->sources, world->cards->source);
     world_restart(world);
     cr_assert_not(lvp_machine_start(&world->jobs, "vm1", NULL, &start_error));
-    assert_error(start_error, LVP_ERROR_SOURCE);
+    assert_error(start_error, LVP_ERROR_CONFLICT);
     assert_contains(start_error->message, "source-missing: machine vm1 holds resources of source "
                                           "cards");
     cr_assert_not(lvp_machine_delete(&world->jobs, "vm1", FALSE, NULL, &delete_error));
-    assert_error(delete_error, LVP_ERROR_SOURCE);
+    assert_error(delete_error, LVP_ERROR_CONFLICT);
     g_autofree char *held = world_explain(world, CARD_1);
     cr_assert_str_eq(held, "is held by vm1");
     cr_assert_eq(world_get_domain(world), LVP_DOMAIN_OFF, "nothing is begun");
@@ -294,8 +317,11 @@ Test(machine_operations, machine_is_deleted_when_its_source_is_back)
     g_ptr_array_remove(world->sources, world->cards->source);
     world_restart(world);
     cr_assert_not(lvp_machine_delete(&world->jobs, "vm1", FALSE, NULL, NULL));
+    cr_assert_eq(world_find(world, "vm1")->operation, LVP_OPERATION_NONE, "nothing is begun");
     g_ptr_array_add(world->sources, world->cards->source);
     world_restart(world);
+    lvp_reconcile_all(&world->jobs);
+    cr_assert_not_null(world_find(world, "vm1"), "what was refused is not done later");
     delete_machine();
     world_assert_nothing_left(world);
 }

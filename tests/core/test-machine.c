@@ -146,7 +146,7 @@ Test(machine, orphaned_machine_says_what_to_do)
 {
     g_autoptr(LvpMachine) machine = make_machine(LVP_OPERATION_NONE, LVP_DOMAIN_ABSENT);
     g_autofree char *reason = lvp_machine_dup_reason(machine);
-    assert_contains(reason, "delete the machine");
+    assert_contains(reason, "start it, or create it again with the same uuid");
 }
 
 Test(machine, running_machine_needs_no_reason)

@@ -319,7 +319,7 @@ set_blocked(LvpUnit *unit)
 static void
 set_replaced(LvpInventoryUnit *unit)
 {
-    lvp_unit_add_core_condition(unit, LVP_CONDITION_LOST, "another device stands there");
+    lvp_unit_set_core_condition(unit, LVP_CONDITION_LOST, "another device stands there");
 }
 
 static void
@@ -356,4 +356,17 @@ Test(planner, held_unit_and_its_group_are_explained_by_the_holder)
     lvp_unit_take(find(&self, "x.0"), vm1);
     assert_explained(&self, "needs 1 " GPU ", 0 of 2 free (x.0 is held by vm1, x.1 is not "
                             "available: it goes only together with x.0, which is held by vm1)");
+}
+
+Test(planner, group_of_a_quarantined_unit_is_explained_by_it)
+{
+    g_auto(Case) self = begin_case();
+    lvp_unit_add_exclusion_set(lvp_snapshot_add_unit(self.snapshot, GPU, "x.0", "x", 0), "g");
+    lvp_unit_add_exclusion_set(lvp_snapshot_add_unit(self.snapshot, GPU, "x.1", "x", 0), "g");
+    lvp_request_set_amount(self.request, GPU, 1);
+    seal(&self);
+    lvp_unit_set_quarantine(find(&self, "x.0"), "reset failed");
+    assert_explained(&self, "needs 1 " GPU ", 0 of 2 free (x.0 is quarantined: reset failed, x.1 "
+                            "is not available: it goes only together with x.0, which is "
+                            "quarantined)");
 }

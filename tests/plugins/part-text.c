@@ -15,8 +15,17 @@ part_to_text(const LvpDomainPart *part)
             g_string_append_printf(text, "%s@%s = %s\n", edit->path, edit->attribute,
                                    edit->value ? edit->value : "removed");
             break;
+        case LVP_EDIT_REMOVE:
+            g_string_append_printf(text, "%s removed\n", edit->path);
+            break;
         case LVP_EDIT_APPEND:
             g_string_append_printf(text, "%s += %s\n", edit->path, edit->value);
+            break;
+        case LVP_EDIT_BEGIN_SLOT:
+            g_string_append(text, "a slot:\n");
+            break;
+        case LVP_EDIT_APPEND_FUNCTION:
+            g_string_append_printf(text, "function %u = %s\n", edit->function, edit->value);
             break;
         }
     }

@@ -186,6 +186,29 @@ Test(cpu_source, missing_lists_are_errors)
     assert_unreadable("cpu/online");
 }
 
+/* ---- requests ---- */
+
+static void
+assert_normalized(gint64 millicores, const char *expected)
+{
+    g_autoptr(LvpRequest) request = lvp_request_new();
+    g_autoptr(GError) error = NULL;
+    lvp_request_set_amount(request, "memory", GIB);
+    lvp_request_set_amount(request, "cpu", millicores);
+    cr_assert(lvp_source_table.normalize(NULL, request, &error));
+    assert_no_error(error);
+    g_autofree char *text = lvp_request_to_text(request);
+    cr_assert_str_eq(text, expected);
+}
+
+Test(cpu_source, request_that_names_no_cpu_gets_one) { assert_normalized(0, "memory=1Gi cpu=1"); }
+
+Test(cpu_source, request_that_names_cpus_stays)
+{
+    assert_normalized(1, "memory=1Gi cpu=1m");
+    assert_normalized(2500, "memory=1Gi cpu=2500m");
+}
+
 /* ---- the domain ---- */
 
 static void
@@ -204,25 +227,25 @@ assert_xml(gint64 first, gint64 second, const char *expected)
 
 Test(cpu_source, whole_cpus_need_no_quota)
 {
-    assert_xml(2000, 0, "vcpu = 2\nvcpu@current = removed\n");
+    assert_xml(2000, 0, "vcpu = 2\nvcpu@current = removed\nvcpus removed\n");
 }
 
 Test(cpu_source, cpus_of_several_nodes_are_added_up)
 {
-    assert_xml(2500, 1500, "vcpu = 4\nvcpu@current = removed\n");
+    assert_xml(2500, 1500, "vcpu = 4\nvcpu@current = removed\nvcpus removed\n");
 }
 
 #define QUOTA(text) "cputune/global_period = 100000\ncputune/global_quota = " text "\n"
 
 Test(cpu_source, fraction_is_rounded_up_and_held_down_by_a_quota_of_the_whole_domain)
 {
-    assert_xml(1500, 0, "vcpu = 2\nvcpu@current = removed\n" QUOTA("150000"));
-    assert_xml(2001, 0, "vcpu = 3\nvcpu@current = removed\n" QUOTA("200100"));
-    assert_xml(999, 0, "vcpu = 1\nvcpu@current = removed\n" QUOTA("99900"));
+    assert_xml(1500, 0, "vcpu = 2\nvcpu@current = removed\nvcpus removed\n" QUOTA("150000"));
+    assert_xml(2001, 0, "vcpu = 3\nvcpu@current = removed\nvcpus removed\n" QUOTA("200100"));
+    assert_xml(999, 0, "vcpu = 1\nvcpu@current = removed\nvcpus removed\n" QUOTA("99900"));
 }
 
 Test(cpu_source, quota_is_never_less_than_libvirt_allows)
 {
-    assert_xml(10, 0, "vcpu = 1\nvcpu@current = removed\n" QUOTA("1000"));
-    assert_xml(1, 0, "vcpu = 1\nvcpu@current = removed\n" QUOTA("1000"));
+    assert_xml(10, 0, "vcpu = 1\nvcpu@current = removed\nvcpus removed\n" QUOTA("1000"));
+    assert_xml(1, 0, "vcpu = 1\nvcpu@current = removed\nvcpus removed\n" QUOTA("1000"));
 }

@@ -212,6 +212,28 @@ Test(memory_source, nodes_of_more_than_can_be_counted_are_an_error)
     assert_refused("0", LVP_ERROR_HOST, "more than can be counted");
 }
 
+/* ---- requests ---- */
+
+Test(memory_source, request_that_names_no_memory_is_refused)
+{
+    g_autoptr(LvpRequest) request = lvp_request_new();
+    g_autoptr(GError) error = NULL;
+    lvp_request_set_amount(request, "cpu", 1000);
+    cr_assert_not(lvp_source_table.normalize(NULL, request, &error));
+    assert_error(error, LVP_ERROR_INVALID_REQUEST);
+    assert_contains(error->message, "names no memory: ");
+}
+
+Test(memory_source, request_that_names_memory_stays)
+{
+    g_autoptr(LvpRequest) request = lvp_request_new();
+    g_autoptr(GError) error = NULL;
+    lvp_request_set_amount(request, "memory", 1);
+    cr_assert(lvp_source_table.normalize(NULL, request, &error));
+    assert_no_error(error);
+    cr_assert_eq(lvp_request_get_amount(request, "memory"), 1);
+}
+
 /* ---- the domain ---- */
 
 static void

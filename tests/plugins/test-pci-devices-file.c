@@ -21,7 +21,8 @@ static const LvpPciIds A30 = {.vendor = 0x10de,
 static void
 assert_match(const LvpPciDevicesFile *file, LvpPciIds ids, const char *expected)
 {
-    const char *found = lvp_pci_devices_file_match(file, &ids);
+    const LvpPciOffer *offer = lvp_pci_devices_file_match(file, &ids);
+    const char *found = offer ? offer->resource : NULL;
     cr_assert_eq(g_strcmp0(found, expected), 0, "%s", found);
 }
 
@@ -315,4 +316,39 @@ Test(pci_devices_file, upstream_device_form_and_its_revisions_in_one_pool_match)
     assert_match(file, A30, "gpu.nvidia/ga100gl.rev.a1");
     assert_match(file, CHANGED(revision), "gpu.nvidia/ga100gl.rev.a1");
     cr_assert_eq(lvp_pci_devices_file_get_resources(file)->len, 1);
+}
+
+/* ---- what goes with it ---- */
+
+/* MORE: further keys of the one entry. */
+static void
+assert_offer(const char *more, gboolean single_function, gboolean wide_group)
+{
+    g_autofree char *text =
+        g_strconcat(NVIDIA("      - {id: \"0x20b7\", " GPU("a30")), more, "}\n", NULL);
+    g_autoptr(LvpPciDevicesFile) file = devices_text_read(text);
+    const LvpPciOffer *offer = lvp_pci_devices_file_match(file, &A30);
+    cr_assert_str_eq(offer->resource, "gpu.nvidia/a30");
+    cr_assert_eq(offer->single_function, single_function, "%s", more);
+    cr_assert_eq(offer->wide_group, wide_group, "%s", more);
+}
+
+Test(pci_devices_file, slot_goes_together_and_no_wider_group_unless_the_entry_says_so)
+{
+    assert_offer("", FALSE, FALSE);
+    assert_offer(", functions: together, group: refuse", FALSE, FALSE);
+    assert_offer(", functions: single", TRUE, FALSE);
+    assert_offer(", group: allow", FALSE, TRUE);
+    assert_offer(", group: \"allow\", functions: 'single'", TRUE, TRUE);
+}
+
+Test(pci_devices_file, each_entry_speaks_for_what_it_matches_best)
+{
+    g_autoptr(LvpPciDevicesFile) file = devices_text_read(NVIDIA(
+        ENTRY("0x030200", GPU("a") ", functions: single, group: allow") ENTRY("0x20b7", GPU("a"))));
+    LvpPciIds other = CHANGED(device);
+    cr_assert_not(lvp_pci_devices_file_match(file, &A30)->single_function);
+    cr_assert_not(lvp_pci_devices_file_match(file, &A30)->wide_group);
+    cr_assert(lvp_pci_devices_file_match(file, &other)->single_function);
+    cr_assert(lvp_pci_devices_file_match(file, &other)->wide_group);
 }

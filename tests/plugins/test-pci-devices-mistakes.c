@@ -9,6 +9,7 @@
 TestSuite(pci_devices_mistakes, .timeout = 60);
 
 #define WELL "name: a, type: gpu"
+#define WELL_LINES "name: a\n        type: gpu\n"
 
 /* TEXT has one mistake: at PLACE ("FILE:5:14", or "FILE" alone), and its text has PART. */
 static void
@@ -319,4 +320,63 @@ Test(pci_devices_mistakes, mistakes_of_another_file_do_not_count)
     lvp_diagnostics_add(diagnostics, "other.yaml", 1, 1, "wrong");
     g_autoptr(LvpPciDevicesFile) file = lvp_pci_devices_file_read(path, diagnostics);
     cr_assert_not_null(file);
+}
+
+/* ---- all of them ---- */
+
+Test(pci_devices_mistakes, mistakes_before_a_syntax_error_are_told_with_it)
+{
+    g_autofree char *mistakes =
+        devices_text_find_mistakes(NVIDIA("      - id: 0x20b\n        name: a\n        type: gpu\n"
+                                          "      - id: 0x20b7\n        name: {\n"));
+    cr_assert(g_str_has_prefix(mistakes, "FILE:5:13: error: id must be 0x and six hex digits"),
+              "%s", mistakes);
+    assert_contains(mistakes, "no valid YAML or JSON");
+    cr_assert_null(strstr(mistakes, "is missing"), "%s", mistakes);
+}
+
+Test(pci_devices_mistakes, equal_entries_of_a_vendor_without_an_id_are_told)
+{
+    static const char DEVICES[] = "    name: n\n    devices:\n"
+                                  "      - {id: 0x20b7, name: a, type: gpu}\n"
+                                  "      - {id: 0x20b7, name: b, type: gpu}\n";
+    g_autofree char *text = g_strconcat("vendors:\n  - ", DEVICES + 4, NULL);
+    g_autofree char *mistakes = devices_text_find_mistakes(text);
+    cr_assert(g_str_has_prefix(mistakes,
+                               "FILE:2:5: error: id is missing\n"
+                               "FILE:5:9: error: matches the same devices as the entry in "
+                               "line 4"),
+              "%s", mistakes);
+}
+
+Test(pci_devices_mistakes, entries_of_two_vendors_without_an_id_are_no_rivals)
+{
+    static const char VENDOR[] = "  - name: n\n    devices:\n"
+                                 "      - {id: 0x20b7, name: a, type: gpu}\n";
+    g_autofree char *text = g_strconcat("vendors:\n", VENDOR, VENDOR, NULL);
+    g_autofree char *mistakes = devices_text_find_mistakes(text);
+    cr_assert_null(strstr(mistakes, "matches the same"), "%s", mistakes);
+}
+
+/* ---- what goes with it ---- */
+
+Test(pci_devices_mistakes, words_for_functions_and_group_are_others)
+{
+    static const char *const WRONG[] = {"Single", "\"\"", "\"single \"", "true",
+                                        "1",      "~",    "refused"};
+    for (guint i = 0; i < G_N_ELEMENTS(WRONG); i++) {
+        assert_wrong_value(
+            NVIDIA("      - id: \"0x20b7\"\n        functions: @\n        " WELL_LINES), WRONG[i],
+            "FILE:6:20", "functions must be together or single, but is '");
+        assert_wrong_value(NVIDIA("      - id: \"0x20b7\"\n        group: @\n        " WELL_LINES),
+                           WRONG[i], "FILE:6:16", "group must be refuse or allow, but is '");
+    }
+}
+
+Test(pci_devices_mistakes, functions_and_group_are_no_words)
+{
+    assert_wrong_value(NVIDIA("      - id: \"0x20b7\"\n        functions: @\n        " WELL_LINES),
+                       "[single]", "FILE:6:20", "functions");
+    assert_wrong_value(NVIDIA("      - id: \"0x20b7\"\n        group: @\n        " WELL_LINES),
+                       "{allow: 1}", "FILE:6:16", "group");
 }

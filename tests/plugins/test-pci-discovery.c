@@ -261,7 +261,7 @@ Test(pci_discovery, attributes_are_the_texts_of_sysfs)
     static const char *const EXPECTED[][2] = {
         {"driver", "nvidia"},  {"vendor", "0x10de"},          {"device", "0x20b7"},
         {"class", "0x030200"}, {"subsystemVendor", "0x10de"}, {"subsystemDevice", "0x1532"},
-        {"revision", "0xa1"},  {"iommuGroup", "15"}};
+        {"revision", "0xa1"},  {"iommuGroup", "15"},          {"originalDriver", "nvidia"}};
     g_autoptr(LvpSnapshot) snapshot = discover(file, FALSE);
     const LvpUnit *unit = find_unit(snapshot, GPU);
     cr_assert_eq(unit->attributes->len, G_N_ELEMENTS(EXPECTED));

@@ -152,7 +152,7 @@ Test(pci_generate, what_is_written_matches_the_devices_of_the_host)
     g_autofree char *text = generate();
     g_autoptr(LvpPciDevicesFile) file = devices_text_read(text);
     const LvpPciIds ids = {.vendor = 0x10de, .device = 0x20b7, .class_code = 0x030200};
-    cr_assert_str_eq(lvp_pci_devices_file_match(file, &ids), "gpu.nvidia/a30-pcie");
+    cr_assert_str_eq(lvp_pci_devices_file_match(file, &ids)->resource, "gpu.nvidia/a30-pcie");
 }
 
 Test(pci_generate, type_follows_the_class)
@@ -235,6 +235,55 @@ Test(pci_generate, mount_point_cannot_break_out_of_its_comment)
     add("0000:3b:00.0", 0x10de, 0x20b7, 0x010802);
     mount_disk("0000:3b:00.0", "nvme0n1", "/a\\012evil:\\040[\\011\342\200\250evil:\302\205");
     assert_generated_resources("");
+}
+
+/* ---- one device id, several classes ---- */
+
+static void
+assert_match(const char *text, const LvpPciIds *ids, const char *resource)
+{
+    g_autoptr(LvpPciDevicesFile) file = devices_text_read(text);
+    const LvpPciOffer *offer = lvp_pci_devices_file_match(file, ids);
+    cr_assert_str_eq(offer ? offer->resource : "", resource, "%s", text);
+}
+
+Test(pci_generate, classes_of_one_type_share_an_entry)
+{
+    add("0000:3b:00.0", 0x10de, 0x20b7, 0x020000);
+    add("0000:3c:00.0", 0x10de, 0x20b7, 0x020700);
+    assert_generated_resources("nic.nvidia/a30-pcie");
+}
+
+Test(pci_generate, classes_of_several_types_have_entries_of_their_own)
+{
+    add("0000:3b:00.0", 0x10de, 0x20b7, 0x030200);
+    add("0000:3c:00.0", 0x10de, 0x20b7, 0x040300);
+    add("0000:3d:00.0", 0x10de, 0x20b7, 0x030200);
+    g_autofree char *text = generate();
+    assert_resources(text, "gpu.nvidia/a30-pcie audio.nvidia/a30-pcie");
+    assert_contains(text, "      # 0000:3b:00.0: free\n      # 0000:3d:00.0: free\n"
+                          "      - id: \"0x030200\"\n");
+    assert_match(text, &(LvpPciIds){.vendor = 0x10de, .device = 0x20b7, .class_code = 0x030200},
+                 "gpu.nvidia/a30-pcie");
+    assert_match(text, &(LvpPciIds){.vendor = 0x10de, .device = 0x20b7, .class_code = 0x040300},
+                 "audio.nvidia/a30-pcie");
+    assert_match(
+        text,
+        &(LvpPciIds){
+            .vendor = 0x10de, .device = 0x20b7, .class_code = 0x040300, .subsystem_vendor = 0x10de},
+        "");
+}
+
+Test(pci_generate, class_that_another_device_has_too_is_left_to_the_operator)
+{
+    add("0000:3b:00.0", 0x10de, 0x20b7, 0x030200);
+    add("0000:3c:00.0", 0x10de, 0x20b7, 0x040300);
+    add("0000:5e:00.0", 0x10de, 0x20b8, 0x040300);
+    g_autofree char *text = generate();
+    assert_resources(text, "gpu.nvidia/a30-pcie audio.nvidia/a30-pcie-20b8");
+    assert_contains(text,
+                    "      # an entry for it would match 0000:5e:00.0, too: write one by hand\n"
+                    "      # - id: \"0x040300\"\n");
 }
 
 /* ---- names ---- */

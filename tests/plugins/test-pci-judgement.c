@@ -10,12 +10,14 @@
 
 #define GPU "0000:3b:00.0"
 #define AUDIO "0000:3b:00.1"
+#define OTHER_SLOT "0000:3b:01.0"
 #define PORT "0000:3a:00.0"
 #define VFIO_PROBLEM "vfio-pci is in the workshop"
 #define TIMEOUT_MS 1000
 
 static LvpFakeHost *fake;
 static LvpHost *host;
+static const char *entry_more = ""; /* further keys of the entry */
 
 static const LvpFakePci GPU_CARD = {.address = GPU,
                                     .vendor = 0x10de,
@@ -47,8 +49,9 @@ static void
 assert_judgement(const char *vfio_problem, guint conditions, gboolean unusable, const char *reason)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(LvpPciDevicesFile) file =
-        devices_text_read(NVIDIA(ENTRY("0x20b7", "name: a30, type: gpu")));
+    g_autofree char *text = g_strconcat(NVIDIA("      - {id: \"0x20b7\", name: a30, type: gpu"),
+                                        entry_more, "}\n", NULL);
+    g_autoptr(LvpPciDevicesFile) file = devices_text_read(text);
     g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
     LvpPciDiscovery discovery = {
         .host = host, .file = file, .vfio_problem = vfio_problem, .timeout_ms = TIMEOUT_MS};
@@ -88,6 +91,17 @@ Test(pci_judgement, without_any_group_the_iommu_is_off)
     card.group = 0;
     lvp_fake_host_replace(fake, &card);
     assert_judgement(NULL, 0, TRUE, "the IOMMU is off: switch on VT-d or AMD-Vi");
+}
+
+Test(pci_judgement, with_the_iommu_off_the_use_by_the_host_is_told_too)
+{
+    LvpFakePci card = GPU_CARD;
+    card.group = 0;
+    lvp_fake_host_replace(fake, &card);
+    lvp_fake_host_add_block(fake, &(LvpFakeBlock){.name = "nvme0n1", .pci = GPU});
+    lvp_fake_host_mount(fake, "nvme0n1", "/srv");
+    assert_judgement(NULL, LVP_CONDITION_HOST, TRUE,
+                     "nvme0n1 is mounted on /srv; the IOMMU is off: switch on VT-d or AMD-Vi");
 }
 
 Test(pci_judgement, kernel_without_iommu_support_is_as_one_with_the_iommu_off)
@@ -131,12 +145,35 @@ add_neighbour(const char *address, guint class_code, const char *driver, int gro
                   .address = address, .class_code = class_code, .driver = driver, .group = group});
 }
 
-Test(pci_judgement, neighbour_on_a_host_driver_is_named_with_it)
+Test(pci_judgement, neighbour_in_its_slot_goes_with_it_whatever_its_driver)
 {
     add_neighbour(AUDIO, 0x040300, "snd_hda_intel", 15);
+    assert_free();
+}
+
+Test(pci_judgement, neighbour_in_another_slot_is_named_with_its_driver_and_what_to_do)
+{
+    add_neighbour(OTHER_SLOT, 0x040300, "snd_hda_intel", 15);
     assert_judgement(NULL, 0, TRUE,
-                     "its neighbour " AUDIO " in IOMMU group 15 is bound to host driver "
-                     "snd_hda_intel: ");
+                     "IOMMU group 15 is wider than its slot: its neighbour " OTHER_SLOT
+                     " (on driver snd_hda_intel) would go with it: say \"group: allow\"");
+}
+
+Test(pci_judgement, neighbour_in_another_slot_goes_with_it_where_the_entry_allows_that)
+{
+    add_neighbour(OTHER_SLOT, 0x040300, "snd_hda_intel", 15);
+    entry_more = ", group: allow";
+    assert_free();
+    add_neighbour("0000:00:1f.0", 0x060100, "lpc_ich", 15);
+    assert_judgement(NULL, 0, TRUE, "its IOMMU group holds bridge 0000:00:1f.0");
+}
+
+Test(pci_judgement, neighbour_in_another_slot_is_in_the_way_without_a_driver_too)
+{
+    add_neighbour(OTHER_SLOT, 0x040300, NULL, 15);
+    assert_judgement(NULL, 0, TRUE,
+                     "IOMMU group 15 is wider than its slot: its neighbour " OTHER_SLOT
+                     " (without driver) would go with it: ");
 }
 
 Test(pci_judgement, neighbour_of_another_group_is_none)
@@ -172,16 +209,19 @@ Test(pci_judgement, event_collector_on_the_driver_of_ports_does_no_harm)
 Test(pci_judgement, bridge_of_another_kind_on_a_host_driver_does_harm)
 {
     add_neighbour("0000:00:1f.0", 0x060100, "lpc_ich", 15);
-    assert_judgement(NULL, 0, TRUE, "its neighbour 0000:00:1f.0 in IOMMU group 15");
+    assert_judgement(NULL, 0, TRUE,
+                     "its IOMMU group holds bridge 0000:00:1f.0 on host driver lpc_ich: ");
 }
 
 Test(pci_judgement, harmful_one_is_found_among_many)
 {
     add_neighbour(PORT, 0x060400, "pcieport", 15);
     add_neighbour(AUDIO, 0x040300, NULL, 15);
-    add_neighbour("0000:3b:00.2", 0x0c0330, "xhci_hcd", 15);
     add_neighbour("0000:3b:00.3", 0x0c8000, "vfio-pci", 15);
-    assert_judgement(NULL, 0, TRUE, "its neighbour 0000:3b:00.2 in");
+    add_neighbour("0000:3b:02.0", 0x0c0330, "xhci_hcd", 15);
+    assert_judgement(NULL, 0, TRUE,
+                     "IOMMU group 15 is wider than its slot: its neighbour 0000:3b:02.0 (on "
+                     "driver xhci_hcd) ");
 }
 
 Test(pci_judgement, group_that_cannot_be_read_is_not_trusted)
@@ -224,12 +264,50 @@ Test(pci_judgement, device_whose_write_is_in_flight_is_blocked)
     assert_free();
 }
 
+Test(pci_judgement, device_whose_neighbour_is_blocked_is_blocked_and_says_so)
+{
+    g_autoptr(GError) error = NULL;
+    add_neighbour(AUDIO, 0x040300, "snd_hda_intel", 15);
+    lvp_fake_host_hang_at(fake, 1);
+    lvp_host_write(host, "bus/pci/devices/" AUDIO "/driver_override", "x", AUDIO, TIMEOUT_MS,
+                   &error);
+    assert_error(error, LVP_ERROR_TIMED_OUT);
+    assert_judgement(NULL, LVP_CONDITION_BLOCKED, FALSE, "its neighbour " AUDIO ": " BLOCKED);
+    lvp_fake_host_finish_hung(fake);
+    assert_free();
+}
+
 /* ---- the host itself ---- */
 
 Test(pci_judgement, device_that_the_host_uses_has_the_condition_host)
 {
     lvp_fake_host_add_net(fake, &(LvpFakeNet){.name = "eth0", .pci = GPU});
     assert_judgement(NULL, LVP_CONDITION_HOST, FALSE, "eth0 is up");
+}
+
+Test(pci_judgement, device_whose_neighbour_the_host_uses_has_the_condition_host)
+{
+    add_neighbour(AUDIO, 0x020000, "e1000e", 15);
+    lvp_fake_host_add_net(fake, &(LvpFakeNet){.name = "eth0", .pci = AUDIO});
+    assert_judgement(NULL, LVP_CONDITION_HOST, FALSE, "its neighbour " AUDIO ": eth0 is up");
+}
+
+Test(pci_judgement, use_of_a_neighbour_counts_only_where_it_would_be_taken_along)
+{
+    add_neighbour(OTHER_SLOT, 0x020000, "e1000e", 15);
+    lvp_fake_host_add_net(fake, &(LvpFakeNet){.name = "eth0", .pci = OTHER_SLOT});
+    assert_judgement(NULL, 0, TRUE, "IOMMU group 15 is wider than its slot: ");
+    entry_more = ", group: allow";
+    assert_judgement(NULL, LVP_CONDITION_HOST, FALSE, "its neighbour " OTHER_SLOT ": eth0 is up");
+}
+
+Test(pci_judgement, use_of_a_device_that_its_group_does_not_list_is_seen)
+{
+    lvp_fake_host_add_net(fake, &(LvpFakeNet){.name = "eth0", .pci = GPU});
+    lvp_fake_host_set_file(fake, "sys/kernel/iommu_groups/15/devices/" GPU, NULL);
+    assert_judgement(NULL, LVP_CONDITION_HOST, FALSE, "eth0 is up");
+    lvp_fake_host_set_file(fake, "sys/kernel/iommu_groups/15/devices", NULL);
+    assert_judgement(NULL, LVP_CONDITION_HOST, TRUE, "eth0 is up");
 }
 
 Test(pci_judgement, use_by_the_host_is_named_before_what_makes_it_unusable)

@@ -12,7 +12,7 @@
 #define GPU "0000:3b:00.0"
 #define NIC "0000:5e:00.0"
 #define FPGA "10000:af:00.0"
-#define RECORD_TYPE "(ua(sssss))"
+#define RECORD_TYPE "(ua(ssssssb))"
 
 static const char *const ADDRESSES[] = {GPU, NIC, FPGA};
 static const char *const DRIVERS[] = {"nvidia", NULL, "dfl"};
@@ -158,10 +158,12 @@ Test(pci_records, record_says_what_each_card_was)
     lvp_fake_host_set_file(fake, "sys/bus/pci/devices/" NIC "/driver_override", "pci-stub\n");
     g_autoptr(GVariant) record = prepare();
     g_autofree char *text = g_variant_print(record, TRUE);
-    cr_assert_str_eq(text, "(uint32 1, [('" GPU
-                           "', '1000:0000:0000:0000:00:120000', 'nvidia', '', '15'), "
-                           "('" NIC "', '1001:0000:0000:0000:00:120000', '', 'pci-stub', '16'), "
-                           "('" FPGA "', '1002:0000:0000:0000:00:120000', 'dfl', '', '17')])");
+    cr_assert_str_eq(
+        text,
+        "(uint32 1, [('" GPU "', '1000:0000:0000:0000:00:120000', 'nvidia', '', '15', '" GPU
+        "', true), "
+        "('" NIC "', '1001:0000:0000:0000:00:120000', '', 'pci-stub', '16', '" NIC "', true), "
+        "('" FPGA "', '1002:0000:0000:0000:00:120000', 'dfl', '', '17', '" FPGA "', true)])");
 }
 
 Test(pci_records, prepare_writes_nothing)
@@ -392,13 +394,18 @@ assert_foreign_record(const char *text)
 Test(pci_records, record_of_what_is_no_device_is_refused)
 {
     static const char *const FUNCTIONS[] = {
-        "'" GPU "/', 'i', 'nvidia', '', '15'", "'" GPU "/../" NIC "', 'i', 'nvidia', '', '15'",
-        "'', 'i', 'nvidia', '', '15'",         "'" GPU "', 'i', '../devices', '', '15'",
-        "'" GPU "', 'i', '..', '', '15'",      "'" GPU "', 'i', 'nvidia', '', '../15'",
+        "'" GPU "/', 'i', 'nvidia', '', '15', '" GPU "'",
+        "'" GPU "/../" NIC "', 'i', 'nvidia', '', '15', '" GPU "'",
+        "'', 'i', 'nvidia', '', '15', '" GPU "'",
+        "'" GPU "', 'i', '../devices', '', '15', '" GPU "'",
+        "'" GPU "', 'i', '..', '', '15', '" GPU "'",
+        "'" GPU "', 'i', 'nvidia', '', '../15', '" GPU "'",
+        "'" GPU "', 'i', 'nvidia', '', '15', '../" GPU "'",
     };
     for (guint i = 0; i < G_N_ELEMENTS(FUNCTIONS); i++) {
-        g_autofree char *record =
-            g_strdup_printf("(uint32 1, [('" NIC "', 'i', '', '', '16'), (%s)])", FUNCTIONS[i]);
+        g_autofree char *record = g_strdup_printf("(uint32 1, [('" NIC "', 'i', '', '', '16', '" NIC
+                                                  "', true), (%s, true)])",
+                                                  FUNCTIONS[i]);
         assert_refused(record, LVP_ERROR_SOURCE, "the record is damaged");
     }
 }
@@ -407,13 +414,14 @@ Test(pci_records, record_of_another_type_is_refused)
 {
     assert_foreign_record("'text'");
     assert_foreign_record("(uint32 1, [('" GPU "', 'a', 'b', 'c')])");
-    assert_foreign_record("(1, [('" GPU "', 'a', 'b', 'c', 'd')])");
+    assert_foreign_record("(uint32 1, [('" GPU "', 'a', 'b', 'c', 'd')])");
+    assert_foreign_record("(1, [('" GPU "', 'a', 'b', 'c', 'd', 'e', true)])");
 }
 
 Test(pci_records, record_of_another_version_is_refused)
 {
-    assert_foreign_record("(uint32 2, [('" GPU "', 'a', 'b', 'c', 'd')])");
-    assert_foreign_record("(uint32 0, [('" GPU "', 'a', 'b', 'c', 'd')])");
+    assert_foreign_record("(uint32 2, [('" GPU "', 'a', 'b', 'c', 'd', 'e', true)])");
+    assert_foreign_record("(uint32 0, [('" GPU "', 'a', 'b', 'c', 'd', 'e', true)])");
 }
 
 Test(pci_records, bytes_cut_short_touch_no_card)

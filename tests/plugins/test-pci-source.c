@@ -3,6 +3,7 @@
 #include "assert-error.h"
 #include "devices-text.h"
 #include "fake-host.h"
+#include "made-record.h"
 #include "part-text.h"
 #include "request.h"
 #include "scratch.h"
@@ -68,8 +69,10 @@ Test(pci_source, timeout_must_be_a_second_to_an_hour)
             source_fixture_validate((const char *[]){"pci-driver-timeout", WELL[i], NULL});
         g_autofree char *mistake =
             source_fixture_validate((const char *[]){"pci-driver-timeout", WRONG[i], NULL});
+        g_autofree char *expected = g_strdup_printf(
+            "error: pci-driver-timeout must be 1 second to 1 hour, but is %s", WRONG[i]);
         cr_assert_str_empty(none);
-        cr_assert_str_eq(mistake, "error: pci-driver-timeout must be 1 second to 1 hour");
+        cr_assert_str_eq(mistake, expected);
     }
 }
 
@@ -96,6 +99,26 @@ Test(pci_source, source_does_not_start_with_a_file_that_has_mistakes)
 }
 
 Test(pci_source, destroy_accepts_null) { lvp_source_table.destroy(NULL); }
+
+/* ---- a driver that does not answer ---- */
+
+Test(pci_source, commit_that_times_out_names_the_option_and_where_to_look)
+{
+    g_autoptr(SourceFixture) source = start(file);
+    g_autoptr(LvpHolding) holding = lvp_holding_new("uuid", "pci");
+    g_autoptr(GError) error = NULL;
+    lvp_holding_add_unit(holding, "gpu.nvidia/a30", GPU, "10de:20b7:0000:0000:00:030200", 0);
+    cr_assert(lvp_source_table.setup(source->instance, NULL, &error));
+    GVariant *record = lvp_source_table.prepare(source->instance, holding, NULL, &error);
+    assert_no_error(error);
+    g_autoptr(GVariant) owned = g_variant_take_ref(record);
+    lvp_fake_host_hang_at(fake, 1);
+    cr_assert_not(lvp_source_table.commit(source->instance, owned, NULL, &error));
+    assert_error(error, LVP_ERROR_TIMED_OUT);
+    assert_contains(error->message, "driver_override: the kernel has not answered in 30 s: ");
+    assert_contains(error->message, "journalctl -k");
+    assert_contains(error->message, "--resource-manager-pci-driver-timeout");
+}
 
 /* ---- set-up ---- */
 
@@ -171,25 +194,32 @@ Test(pci_source, nothing_is_offered_without_a_file_and_all_is_shown_on_demand)
 
 /* ---- the domain ---- */
 
+/* The part of a domain with the functions at ADDRESSES; one behind a "-" is bound along, but does
+ * not go to the guest. */
+static gboolean
+contribute(const char *const *addresses, LvpDomainPart *part, GError **error)
+{
+    g_autoptr(LvpHolding) holding = lvp_holding_new("uuid", "pci");
+    g_autoptr(GVariant) record = lvp_make_pci_record(addresses);
+    return lvp_source_table.contribute_xml(NULL, holding, record, part, error);
+}
+
 static void
 assert_xml(const char *const *addresses, const char *expected)
 {
-    g_autoptr(SourceFixture) source = start(NULL);
-    g_autoptr(LvpHolding) holding = lvp_holding_new("uuid", "pci");
     g_autoptr(LvpDomainPart) part = lvp_domain_part_new();
     g_autoptr(GError) error = NULL;
-    for (guint i = 0; addresses[i]; i++)
-        lvp_holding_add_unit(holding, "gpu.nvidia/a30", addresses[i], "identity", 0);
-    lvp_source_table.contribute_xml(source->instance, holding, NULL, part, &error);
+    contribute(addresses, part, &error);
     assert_no_error(error);
     g_autofree char *text = part_to_text(part);
-    cr_assert_str_eq(text, expected);
+    cr_assert_str_eq(text, expected, "%s", text);
 }
 
-#define HOSTDEV(domain, bus, slot, function)                                                       \
-    "devices += <hostdev mode='subsystem' type='pci' managed='no'><driver name='vfio'/><source>"   \
+#define DEVICE(domain, bus, slot, function)                                                        \
+    "<hostdev mode='subsystem' type='pci' managed='no'><driver name='vfio'/><source>"              \
     "<address domain='0x" domain "' bus='0x" bus "' slot='0x" slot "' function='0x" function       \
     "'/></source><alias name='ua-pci-" domain "-" bus "-" slot "-" function "'/></hostdev>\n"
+#define HOSTDEV(domain, bus, slot, function) "devices += " DEVICE(domain, bus, slot, function)
 
 Test(pci_source, function_becomes_a_hostdev_that_libvirt_does_not_manage)
 {
@@ -202,22 +232,72 @@ Test(pci_source, full_number_of_the_pci_domain_reaches_libvirt)
                HOSTDEV("10000", "e1", "00", "0") HOSTDEV("abcdef01", "00", "00", "0"));
 }
 
-Test(pci_source, functions_stand_in_the_order_of_the_holding)
+Test(pci_source, functions_stand_in_the_order_of_their_addresses)
 {
-    assert_xml((const char *[]){"0000:af:00.0", "0000:3b:00.0", "0000:3b:00.1", NULL},
-               HOSTDEV("0000", "af", "00", "0") HOSTDEV("0000", "3b", "00", "0")
-                   HOSTDEV("0000", "3b", "00", "1"));
+    assert_xml(
+        (const char *[]){"0000:af:00.0", "10000:01:00.0", "0000:3b:01.1", "0000:3b:00.0", NULL},
+        HOSTDEV("0000", "3b", "00", "0") HOSTDEV("0000", "3b", "01", "1")
+            HOSTDEV("0000", "af", "00", "0") HOSTDEV("10000", "01", "00", "0"));
+}
+
+Test(pci_source, functions_of_one_slot_stand_in_one_slot_of_the_guest)
+{
+    assert_xml((const char *[]){"0000:3b:00.1", "0000:3b:00.0", "0000:af:00.0", NULL},
+               "a slot:\nfunction 0 = " DEVICE("0000", "3b", "00", "0") "function 1 = " DEVICE(
+                   "0000", "3b", "00", "1") HOSTDEV("0000", "af", "00", "0"));
+}
+
+Test(pci_source, numbers_of_functions_stay_also_with_gaps)
+{
+    assert_xml((const char *[]){"0000:3b:00.0", "0000:3b:00.3", "0000:3b:00.7", NULL},
+               "a slot:\nfunction 0 = " DEVICE("0000", "3b", "00", "0") "function 3 = " DEVICE(
+                   "0000", "3b", "00", "3") "function 7 = " DEVICE("0000", "3b", "00", "7"));
+}
+
+Test(pci_source, without_function_0_each_stands_in_a_slot_of_its_own)
+{
+    assert_xml((const char *[]){"0000:3b:00.1", "0000:3b:00.2", NULL},
+               HOSTDEV("0000", "3b", "00", "1") HOSTDEV("0000", "3b", "00", "2"));
+}
+
+Test(pci_source, two_slots_are_two_slots_of_the_guest)
+{
+    assert_xml(
+        (const char *[]){"0000:3b:00.0", "0000:3b:00.1", "0000:3b:01.0", "0000:3b:01.1", NULL},
+        "a slot:\nfunction 0 = " DEVICE("0000", "3b", "00", "0") "function 1 = " DEVICE(
+            "0000", "3b", "00",
+            "1") "a slot:\nfunction 0 = " DEVICE("0000", "3b", "01",
+                                                 "0") "function 1 = " DEVICE("0000", "3b", "01",
+                                                                             "1"));
+}
+
+Test(pci_source, what_is_only_bound_along_does_not_go_to_the_guest)
+{
+    assert_xml((const char *[]){"0000:3b:00.0", "-0000:3b:00.1", "-0000:3b:01.0", NULL},
+               HOSTDEV("0000", "3b", "00", "0"));
 }
 
 Test(pci_source, holding_of_nothing_adds_nothing) { assert_xml((const char *[]){NULL}, ""); }
 
 Test(pci_source, unit_that_is_no_address_is_an_error)
 {
-    g_autoptr(LvpHolding) holding = lvp_holding_new("uuid", "pci");
     g_autoptr(LvpDomainPart) part = lvp_domain_part_new();
     g_autoptr(GError) error = NULL;
-    lvp_holding_add_unit(holding, "gpu.nvidia/a30", "'/><evil/>", "identity", 0);
-    cr_assert_not(lvp_source_table.contribute_xml(NULL, holding, NULL, part, &error));
+    cr_assert_not(contribute((const char *[]){"0000:3b:00.0", "'/><evil/>", NULL}, part, &error));
     assert_error(error, LVP_ERROR_SOURCE);
     cr_assert_eq(part->edits->len, 0);
+}
+
+Test(pci_source, domain_without_a_record_of_ours_is_an_error)
+{
+    GVariant *const records[] = {NULL, g_variant_new_string("x")};
+    for (guint i = 0; i < G_N_ELEMENTS(records); i++) {
+        g_autoptr(LvpHolding) holding = lvp_holding_new("uuid", "pci");
+        g_autoptr(LvpDomainPart) part = lvp_domain_part_new();
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) record = records[i] ? g_variant_ref_sink(records[i]) : NULL;
+        cr_assert_not(lvp_source_table.contribute_xml(NULL, holding, record, part, &error));
+        assert_error(error, LVP_ERROR_NOT_SUPPORTED);
+        cr_assert_eq(part->edits->len, 0);
+    }
 }

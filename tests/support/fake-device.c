@@ -7,6 +7,7 @@
 
 #define BASE_CLASS_BRIDGE 0x06u
 #define CLASS_VGA 0x0300u
+#define DRIVER_THAT_TAKES_VFS_ALONG "igb" /* Linux 6.1, tried; nvme for one leaves them */
 
 void
 fake_device_free(gpointer data)
@@ -19,6 +20,7 @@ fake_device_free(gpointer data)
     g_free(device->driver);
     g_free(device->releasing);
     g_free(device->stuck_for);
+    g_free(device->pf);
     g_free(device->virtfn_link);
     g_ptr_array_unref(device->blocks);
     g_ptr_array_unref(device->nets);
@@ -154,6 +156,8 @@ fake_device_finish_unbind(LvpFakeHost *self, FakeDevice *device)
         hide_vfio(self, device);
     else
         fake_class_hide(self, device);
+    if (strcmp(driver, DRIVER_THAT_TAKES_VFS_ALONG) == 0)
+        fake_device_remove_vfs(self, device->address);
 }
 
 void
@@ -198,6 +202,13 @@ static void G_GNUC_PRINTF(4, 5) write_attribute(
 }
 
 static void
+write_vfs(LvpFakeHost *self, const FakeDevice *pf)
+{
+    write_attribute(self, pf, "sriov_totalvfs", "%u\n", MAX(pf->max_vfs, pf->n_vfs));
+    write_attribute(self, pf, "sriov_numvfs", "%u\n", pf->n_vfs);
+}
+
+static void
 write_attributes(LvpFakeHost *self, const FakeDevice *device, const LvpFakePci *pci)
 {
     write_attribute(self, device, "vendor", "0x%04x\n", pci->vendor);
@@ -210,6 +221,19 @@ write_attributes(LvpFakeHost *self, const FakeDevice *device, const LvpFakePci *
     write_attribute(self, device, "driver_override", "(null)\n");
     if (pci->class_code >> 8 == CLASS_VGA)
         write_attribute(self, device, "boot_vga", "%d\n", pci->boot_vga ? 1 : 0);
+    if (device->max_vfs > 0)
+        write_vfs(self, device);
+}
+
+void
+fake_device_set_reset(LvpFakeHost *self, FakeDevice *device, LvpFakeReset reset)
+{
+    device->reset = reset;
+    g_autofree char *path = g_strconcat(device->folder, "/reset", NULL);
+    if (reset == LVP_FAKE_RESET_MISSING)
+        lvp_scratch_remove(self->scratch, path);
+    else
+        lvp_scratch_write(self->scratch, path, "");
 }
 
 /* The folder that the device's own stands in. */
@@ -229,7 +253,7 @@ find_folder_above(LvpFakeHost *self, const LvpFakePci *pci)
 static void
 link_to_pf(LvpFakeHost *self, FakeDevice *device, const char *pf_address)
 {
-    const FakeDevice *pf = fake_host_get_device(self, pf_address);
+    FakeDevice *pf = fake_host_get_device(self, pf_address);
     g_autofree char *up = g_strconcat(device->folder, "/physfn", NULL);
     lvp_scratch_link(self->scratch, up, pf->folder);
     for (guint i = 0; !device->virtfn_link; i++) {
@@ -239,6 +263,9 @@ link_to_pf(LvpFakeHost *self, FakeDevice *device, const char *pf_address)
         lvp_scratch_link(self->scratch, down, device->folder);
         device->virtfn_link = g_steal_pointer(&down);
     }
+    device->pf = g_strdup(pf_address);
+    pf->n_vfs++;
+    write_vfs(self, pf);
 }
 
 static void
@@ -267,16 +294,45 @@ fake_device_add(LvpFakeHost *self, const LvpFakePci *pci)
     device->class_code = pci->class_code;
     device->group = pci->group;
     device->host_driver = g_strdup(pci->driver);
+    device->max_vfs = pci->max_vfs;
     device->blocks = g_ptr_array_new_with_free_func(fake_class_free_block);
     device->nets = g_ptr_array_new_with_free_func(fake_class_free_net);
     device->shown = g_ptr_array_new_with_free_func(g_free);
     g_hash_table_insert(self->devices, device->address, device);
     write_attributes(self, device, pci);
+    fake_device_set_reset(self, device, pci->reset);
     link_device(self, device);
     if (pci->pf)
         link_to_pf(self, device, pci->pf);
     if (pci->driver)
         fake_device_attach(self, device, pci->driver);
+}
+
+static void
+unlink_from_pf(LvpFakeHost *self, const FakeDevice *device)
+{
+    FakeDevice *pf = g_hash_table_lookup(self->devices, device->pf);
+    lvp_scratch_remove(self->scratch, device->virtfn_link);
+    if (!pf)
+        return;
+    pf->n_vfs--;
+    write_vfs(self, pf);
+}
+
+void
+fake_device_remove_vfs(LvpFakeHost *self, const char *pf)
+{
+    g_autoptr(GPtrArray) found = g_ptr_array_new();
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, self->devices);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        FakeDevice *device = value;
+        if (device->pf && (!pf || strcmp(device->pf, pf) == 0))
+            g_ptr_array_add(found, device);
+    }
+    for (guint i = 0; i < found->len; i++)
+        fake_kernel_pull(self, g_ptr_array_index(found, i));
 }
 
 void
@@ -288,8 +344,8 @@ fake_device_remove(LvpFakeHost *self, FakeDevice *device)
     g_autofree char *member = g_strdup_printf("%s/devices/%s", group, device->address);
     lvp_scratch_remove(self->scratch, link);
     lvp_scratch_remove(self->scratch, member);
-    if (device->virtfn_link)
-        lvp_scratch_remove(self->scratch, device->virtfn_link);
+    if (device->pf)
+        unlink_from_pf(self, device);
     lvp_scratch_remove(self->scratch, device->folder);
     int number = device->group;
     g_hash_table_remove(self->devices, device->address);

@@ -232,6 +232,14 @@ lvp_fake_host_set_file(LvpFakeHost *self, const char *path, const char *text)
 }
 
 void
+lvp_fake_host_make_fifo(LvpFakeHost *self, const char *path)
+{
+    g_mutex_lock(&self->mutex);
+    lvp_scratch_make_fifo(self->scratch, path);
+    g_mutex_unlock(&self->mutex);
+}
+
+void
 lvp_fake_host_set_busy(LvpFakeHost *self, const char *block, gboolean busy)
 {
     g_autofree char *node = g_strconcat("dev/", block, NULL);
@@ -259,6 +267,14 @@ lvp_fake_host_set_opener(LvpFakeHost *self, const char *path, const char *text)
 }
 
 void
+lvp_fake_host_set_reset(LvpFakeHost *self, const char *address, LvpFakeReset reset)
+{
+    g_mutex_lock(&self->mutex);
+    fake_device_set_reset(self, fake_host_get_device(self, address), reset);
+    g_mutex_unlock(&self->mutex);
+}
+
+void
 lvp_fake_host_set_driver(LvpFakeHost *self, const char *address, const char *driver)
 {
     g_mutex_lock(&self->mutex);
@@ -279,6 +295,7 @@ lvp_fake_host_reboot(LvpFakeHost *self)
     g_hash_table_remove_all(self->openers);
     fake_kernel_stop(self);
     self->crashed = FALSE;
+    fake_device_remove_vfs(self, NULL);
     GHashTableIter iter;
     gpointer device;
     g_hash_table_iter_init(&iter, self->devices);
@@ -376,6 +393,15 @@ lvp_fake_host_get_override(LvpFakeHost *self, const char *address)
     char *override = g_strdup(fake_host_get_device(self, address)->override);
     g_mutex_unlock(&self->mutex);
     return override;
+}
+
+guint
+lvp_fake_host_count_resets(LvpFakeHost *self, const char *address)
+{
+    g_mutex_lock(&self->mutex);
+    guint count = fake_host_get_device(self, address)->n_resets;
+    g_mutex_unlock(&self->mutex);
+    return count;
 }
 
 char **

@@ -30,6 +30,16 @@ const char *lvp_fake_host_get_root(const LvpFakeHost *self);
 
 /* ---- what there is ---- */
 
+/* What a write to the attribute reset of a device does. As in the kernel, it does so also while
+ * somebody has the device open. */
+typedef enum {
+    LVP_FAKE_RESET_MISSING,   /* there is no such attribute */
+    LVP_FAKE_RESET_WORKS,     /* see lvp_fake_host_count_resets() */
+    LVP_FAKE_RESET_NO_METHOD, /* ENOTTY: what is listed does not work */
+    LVP_FAKE_RESET_FAILS,     /* EIO */
+    LVP_FAKE_RESET_HANGS,     /* as lvp_fake_host_hang_at() */
+} LvpFakeReset;
+
 typedef struct {
     const char *address;
     guint vendor, device;
@@ -42,10 +52,13 @@ typedef struct {
     int node;    /* -1: none */
     const char *parent; /* address of the bridge above; NULL: on a root bus of its own */
     const char *pf;     /* of a VF: the address of its physical function, beside which it stands */
+    guint max_vfs;      /* of a PF: sriov_totalvfs; 0: it has no SR-IOV before the first VF */
+    LvpFakeReset reset;
     gboolean boot_vga;
 } LvpFakePci;
 
-/* Plugs a device in; its host driver binds by itself. */
+/* Plugs a device in; its host driver binds by itself. The VFs of a PF count in its sriov_numvfs,
+ * and go when igb is unbound from it. */
 void lvp_fake_host_add_pci(LvpFakeHost *self, const LvpFakePci *pci);
 /* Takes it out. One that somebody holds (see set_opener) loses its driver link at once and goes
  * when it is let go. */
@@ -85,6 +98,8 @@ void lvp_fake_host_set_node(LvpFakeHost *self, int node, const char *cpus, guint
 
 /* Any other file, such as "proc/swaps"; TEXT NULL removes it. */
 void lvp_fake_host_set_file(LvpFakeHost *self, const char *path, const char *text);
+/* A FIFO in its place: who reads it waits for ever. */
+void lvp_fake_host_make_fifo(LvpFakeHost *self, const char *path);
 
 /* ---- what happens on it besides us ---- */
 
@@ -93,10 +108,11 @@ void lvp_fake_host_set_file(LvpFakeHost *self, const char *path, const char *tex
  * driver can be bound to one; what hung for that reason completes when nobody has it open any more.
  */
 void lvp_fake_host_set_opener(LvpFakeHost *self, const char *path, const char *text);
+void lvp_fake_host_set_reset(LvpFakeHost *self, const char *address, LvpFakeReset reset);
 /* Binds another driver, or none with NULL, as an administrator could. */
 void lvp_fake_host_set_driver(LvpFakeHost *self, const char *address, const char *driver);
-/* Another boot id; overrides, openers, hung writes, locks and the module are gone, host drivers
- * bound. Hosts of before are to be freed. */
+/* Another boot id; overrides, openers, hung writes, locks, VFs and the module are gone, host
+ * drivers bound. Hosts of before are to be freed. */
 void lvp_fake_host_reboot(LvpFakeHost *self);
 
 /* ---- what goes wrong ---- */
@@ -123,6 +139,8 @@ void lvp_fake_host_fail_module(LvpFakeHost *self, int code);
 /* The driver or override as the kernel sees it, or NULL; g_free(). */
 char *lvp_fake_host_get_driver(LvpFakeHost *self, const char *address);
 char *lvp_fake_host_get_override(LvpFakeHost *self, const char *address);
+/* How often it has been reset. */
+guint lvp_fake_host_count_resets(LvpFakeHost *self, const char *address);
 /* All writes so far, also those that failed, as "PATH=TEXT" with a line end as "\n"; g_strfreev().
  */
 char **lvp_fake_host_get_writes(LvpFakeHost *self);

@@ -28,7 +28,7 @@ typedef struct {
     int lock_fd;  /* -1: none */
 } FakeLate;
 
-typedef enum { TO_OVERRIDE, TO_BIND, TO_UNBIND, TO_PROBE, TO_FILE } Target;
+typedef enum { TO_OVERRIDE, TO_BIND, TO_UNBIND, TO_PROBE, TO_RESET, TO_FILE } Target;
 
 typedef struct {
     Target target;
@@ -88,7 +88,9 @@ look_up(LvpFakeHost *self, Write *write)
     }
     g_autofree char *address = g_path_get_basename(folder);
     g_autofree char *path = g_strconcat("sys/", write->path, NULL);
-    write->target = strcmp(attribute, "driver_override") == 0 ? TO_OVERRIDE : TO_FILE;
+    write->target = strcmp(attribute, "driver_override") == 0 ? TO_OVERRIDE
+                    : strcmp(attribute, "reset") == 0         ? TO_RESET
+                                                              : TO_FILE;
     write->device = g_hash_table_lookup(self->devices, address);
     return lvp_scratch_exists(self->scratch, path) ? 0 : ENOENT;
 }
@@ -143,6 +145,25 @@ apply_probe(LvpFakeHost *self, const Write *write)
 }
 
 static int
+apply_reset(const Write *write)
+{
+    if (strcmp(write->text, "1") != 0)
+        return EINVAL;
+    switch (write->device->reset) {
+    case LVP_FAKE_RESET_NO_METHOD:
+        return ENOTTY;
+    case LVP_FAKE_RESET_FAILS:
+        return EIO;
+    case LVP_FAKE_RESET_WORKS:
+    case LVP_FAKE_RESET_HANGS: /* it has come to an end */
+    case LVP_FAKE_RESET_MISSING:
+        break;
+    }
+    write->device->n_resets++;
+    return 0;
+}
+
+static int
 apply_to_file(LvpFakeHost *self, const Write *write)
 {
     g_autofree char *path = g_strconcat("sys/", write->path, NULL);
@@ -162,6 +183,8 @@ apply(LvpFakeHost *self, const Write *write)
         return apply_unbind(self, write);
     case TO_PROBE:
         return apply_probe(self, write);
+    case TO_RESET:
+        return apply_reset(write);
     case TO_FILE:
         return apply_to_file(self, write);
     }
@@ -290,6 +313,7 @@ carry_out(LvpFakeHost *self, const char *path, const char *text, int lock_fd, gb
     }
     const char *holder =
         is_effective_unbind(&write) ? fake_device_find_holder(self, write.device) : NULL;
+    hangs = hangs || (write.target == TO_RESET && write.device->reset == LVP_FAKE_RESET_HANGS);
     if (hangs || holder)
         return hang(self, &write, hangs ? NULL : holder, lock_fd);
     return apply(self, &write);

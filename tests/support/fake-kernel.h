@@ -23,7 +23,11 @@ typedef struct {
     char *releasing;   /* the driver of an unbind that has not returned */
     gboolean stuck;    /* its device lock is held */
     char *stuck_for;   /* the opener that it waits for; NULL: finish_hung() */
+    char *pf;          /* of a VF: its PF's address */
     char *virtfn_link; /* of a VF, in its PF */
+    guint n_vfs, max_vfs;
+    LvpFakeReset reset;
+    guint n_resets;
     GPtrArray *blocks; /* FakeBlock */
     GPtrArray *nets;   /* FakeNet */
     GPtrArray *shown;  /* char *: paths that go when the host driver goes */
@@ -73,6 +77,9 @@ void fake_device_free(gpointer device);
 void fake_device_add(LvpFakeHost *self, const LvpFakePci *pci);
 /* Removes one that nothing hangs on. */
 void fake_device_remove(LvpFakeHost *self, FakeDevice *device);
+/* Takes out the VFs of PF, as the kernel does; NULL: all VFs there are. */
+void fake_device_remove_vfs(LvpFakeHost *self, const char *pf);
+void fake_device_set_reset(LvpFakeHost *self, FakeDevice *device, LvpFakeReset reset);
 void fake_device_set_override(LvpFakeHost *self, FakeDevice *device, const char *override);
 /* The driver that may claim it, or NULL. */
 const char *fake_device_get_wanted_driver(const FakeDevice *device);

@@ -40,4 +40,19 @@ Test(domain_part, attribute_without_value_is_one_to_remove)
     cr_assert_null(get_edit(part, 0)->value);
 }
 
+Test(domain_part, functions_of_a_slot_follow_its_begin)
+{
+    g_autoptr(LvpDomainPart) part = lvp_domain_part_new();
+    lvp_domain_part_begin_slot(part);
+    lvp_domain_part_append_function(part, 0, "<hostdev/>");
+    lvp_domain_part_append_function(part, 7, "<other/>");
+    cr_assert_eq(get_edit(part, 0)->kind, LVP_EDIT_BEGIN_SLOT);
+    cr_assert_null(get_edit(part, 0)->path);
+    cr_assert_eq(get_edit(part, 1)->kind, LVP_EDIT_APPEND_FUNCTION);
+    cr_assert_eq(get_edit(part, 1)->function, 0);
+    cr_assert_str_eq(get_edit(part, 1)->value, "<hostdev/>");
+    cr_assert_eq(get_edit(part, 2)->function, 7);
+    cr_assert_str_eq(get_edit(part, 2)->value, "<other/>");
+}
+
 Test(domain_part, free_accepts_null) { lvp_domain_part_free(NULL); }

@@ -138,6 +138,7 @@ Test(host_effects, write_that_hangs_times_out_and_its_lock_ends_with_the_child)
     lvp_scratch_make_fifo(scratch, "sys/stuck");
     cr_assert_not(lvp_host_write(host, "stuck", "1", LOCK, SHORT_MS, &error));
     assert_error(error, LVP_ERROR_TIMED_OUT);
+    assert_contains(error->message, "/sys/stuck: the kernel has not answered in ");
     cr_assert(lvp_wait_until(is_unlocked, host));
 }
 

@@ -55,7 +55,9 @@ Test(host, root_without_sysfs_is_refused)
     g_autoptr(GError) error = NULL;
     lvp_scratch_remove(scratch, "sys");
     cr_assert_null(lvp_host_new(lvp_scratch_get_root(scratch), &error));
+    assert_error(error, LVP_ERROR_INVALID_REQUEST);
     assert_contains(error->message, lvp_scratch_get_root(scratch));
+    assert_contains(error->message, "--host-root");
 }
 
 Test(host, slashes_at_the_end_of_the_root_do_not_matter)

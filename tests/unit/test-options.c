@@ -200,3 +200,38 @@ Test(options, default_that_is_not_of_its_type_is_a_bug, .signal = SIGTRAP)
     g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
     lvp_options_unref(lvp_options_new(WRONG));
 }
+
+/* ---- places ---- */
+
+static char *
+report(const LvpOptionPlace *place)
+{
+    g_autoptr(LvpOptions) options = lvp_options_new(ROWS);
+    g_autoptr(LvpDiagnostics) diagnostics = lvp_diagnostics_new();
+    if (place)
+        lvp_options_set_from(options, "count", "5", place, diagnostics);
+    cr_assert_eq(lvp_diagnostics_get_count(diagnostics), 0);
+    lvp_options_report(options, "count", diagnostics, "must be %d", 4);
+    return lvp_diagnostics_to_text(diagnostics);
+}
+
+Test(options, report_names_the_place_of_the_value)
+{
+    g_autofree char *by_default = report(NULL);
+    g_autofree char *flag = report(&(LvpOptionPlace){.name = "--the-count"});
+    g_autofree char *key = report(&(LvpOptionPlace){"count", "a.conf", 3});
+    cr_assert_str_eq(by_default, "error: count must be 4");
+    cr_assert_str_eq(flag, "error: --the-count must be 4");
+    cr_assert_str_eq(key, "a.conf:3:1: error: count must be 4");
+}
+
+Test(options, value_of_another_type_is_reported_with_its_place_and_not_set)
+{
+    g_autoptr(LvpOptions) options = lvp_options_new(ROWS);
+    g_autoptr(LvpDiagnostics) diagnostics = lvp_diagnostics_new();
+    const LvpOptionPlace place = {"count", "a.conf", 3};
+    lvp_options_set_from(options, "count", "many", &place, diagnostics);
+    g_autofree char *text = lvp_diagnostics_to_text(diagnostics);
+    cr_assert_str_eq(text, "a.conf:3:1: error: count must be a whole number, but is 'many'");
+    cr_assert_eq(lvp_options_get_integer(options, "count"), -7);
+}

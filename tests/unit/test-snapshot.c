@@ -146,14 +146,26 @@ Test(snapshot, conditions_lie_on_top_of_each_other)
     cr_assert_eq(unit->conditions, (guint)(LVP_CONDITION_HOST | LVP_CONDITION_BLOCKED));
 }
 
-Test(snapshot, first_reason_stays)
+Test(snapshot, first_reason_of_each_kind_is_shown)
 {
     g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
     LvpUnit *unit = add_unit(snapshot);
     lvp_unit_add_condition(unit, LVP_CONDITION_HOST, "mounted at /srv");
     lvp_unit_set_unusable(unit, "no IOMMU group");
     cr_assert(unit->unusable);
-    cr_assert_str_eq(unit->reason, "mounted at /srv");
+    cr_assert_str_eq(unit->reason, "mounted at /srv; no IOMMU group");
+    lvp_unit_set_unusable(unit, "no driver");
+    lvp_unit_add_condition(unit, LVP_CONDITION_BLOCKED, "blocked");
+    cr_assert_str_eq(unit->reason, "mounted at /srv; no IOMMU group");
+}
+
+Test(snapshot, reason_of_a_condition_is_added_to_why_it_is_unusable)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    LvpUnit *unit = add_unit(snapshot);
+    lvp_unit_set_unusable(unit, "no IOMMU group");
+    lvp_unit_add_condition(unit, LVP_CONDITION_HOST, "eth0 is up");
+    cr_assert_str_eq(unit->reason, "no IOMMU group; eth0 is up");
 }
 
 Test(snapshot, texts_from_the_host_are_made_utf8)

@@ -121,8 +121,8 @@ say shared groups
 is "nic3 is unusable" "$(device "$nic3" .state)" unusable
 like "because of its neighbour" "$(device "$nic3" .reason)" "*$nic4*e1000*"
 like "and the other way round" "$(device "$nic4" .reason)" "*$nic3*e1000*"
-is "fn0 is unusable" "$(device "$fn0" .state)" unusable
-like "because of the other function" "$(device "$fn0" .reason)" "*$fn1*virtio-pci*"
+is "fn1 is on a driver of the host" "$(driver_of "$fn1")" virtio-pci
+is "fn0 is free all the same: they go together" "$(device "$fn0" .state)" free
 is "no machine with them fits" "$(class bridged-nic .available)" 0
 refused "none is created" 4 "*bridged-nic*" lpctl machine create vm2 --class bridged-nic
 is "nic3 is left alone" "$(driver_of "$nic3") $(override_of "$nic3")" "e1000 (null)"

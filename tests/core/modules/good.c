@@ -14,6 +14,8 @@ validate(const LvpOptions *options, LvpDiagnostics *diagnostics)
 {
     if (lvp_options_get_integer(options, "good-level") < 0)
         lvp_diagnostics_add(diagnostics, "good.yaml", 3, 7, "good-level must not be negative");
+    if (lvp_options_get_integer(options, "good-level") > 100)
+        lvp_options_report(options, "good-level", diagnostics, "must be at most 100");
 }
 
 LVP_SOURCE_DEFINE(.name = "good",

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hypervisor-private.h"
+
+#include <libvirt-provider/error.h>
+#include <libvirt/virterror.h>
+#include <string.h>
+
+/* Whether the last error means that the connection went away, not that libvirt said no. */
+static gboolean
+is_connection_error(void)
+{
+    int domain = virGetLastErrorDomain(), code = virGetLastErrorCode();
+    return domain == VIR_FROM_RPC ||
+           (domain == VIR_FROM_REMOTE && code != VIR_ERR_OPERATION_UNSUPPORTED);
+}
+
+/* Whether the last error is about the text of a domain, which comes from a template. */
+static gboolean
+is_xml_error(void)
+{
+    int code = virGetLastErrorCode();
+    return code == VIR_ERR_XML_ERROR || code == VIR_ERR_XML_DETAIL;
+}
+
+static gboolean
+set_libvirt_error(GError **error, const char *format, const char *what)
+{
+    if (virGetLastErrorCode() == VIR_ERR_XML_INVALID_SCHEMA) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                    "libvirt cannot %s %s: it is not valid by libvirt's schema (look at the "
+                    "template; --dry-run -o xml shows the domain, virt-xml-validate checks one)",
+                    format, what);
+        return FALSE;
+    }
+    g_autofree char *verb = g_strdup_printf("%s %s", format, what);
+    g_autofree char *message = g_strchomp(g_strdup(virGetLastErrorMessage()));
+    g_strdelimit(message, "\n", ' ');
+    g_set_error(error, LVP_ERROR,
+                is_connection_error() ? LVP_ERROR_NOT_REACHABLE
+                : is_xml_error()      ? LVP_ERROR_INVALID_REQUEST
+                                      : LVP_ERROR_HYPERVISOR,
+                "libvirt cannot %s: %s%s", verb, message,
+                is_xml_error() ? " (look at the template; --dry-run -o xml shows the domain)" : "");
+    return FALSE;
+}
+
+/* NULL without error (and *RET_FOUND FALSE) where there is no such domain. */
+static virDomainPtr
+look_up(virConnectPtr connection, const char *uuid, GError **error)
+{
+    virDomainPtr domain = virDomainLookupByUUIDString(connection, uuid);
+    if (!domain && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
+        set_libvirt_error(error, "look up domain", uuid);
+    return domain;
+}
+
+/* The domain, or NULL; FALSE only on an error. */
+static gboolean
+find_domain(LvpHypervisor *self, const char *uuid, virDomainPtr *ret_domain, GError **error)
+{
+    g_autoptr(virConnect) connection = lvp_hypervisor_acquire(self, error);
+    if (!connection)
+        return FALSE;
+    GError *problem = NULL;
+    *ret_domain = look_up(connection, uuid, &problem);
+    if (!problem)
+        return TRUE;
+    g_propagate_error(error, problem);
+    return FALSE;
+}
+
+static gboolean
+get_existing(LvpHypervisor *self, const char *uuid, virDomainPtr *ret_domain, GError **error)
+{
+    if (!find_domain(self, uuid, ret_domain, error))
+        return FALSE;
+    if (*ret_domain)
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_NOT_FOUND, "libvirt has no domain %s", uuid);
+    return FALSE;
+}
+
+char *
+lvp_hypervisor_dup_domain_type(LvpHypervisor *self, GError **error)
+{
+    g_autoptr(virConnect) connection = lvp_hypervisor_acquire(self, error);
+    if (!connection)
+        return NULL;
+    const char *driver = virConnectGetType(connection);
+    if (!driver || strcmp(driver, "QEMU") != 0)
+        return g_ascii_strdown(driver ? driver : "qemu", -1);
+    char *capabilities = virConnectGetDomainCapabilities(connection, NULL, NULL, NULL, "kvm", 0);
+    gboolean has_kvm = capabilities != NULL;
+    free(capabilities);
+    return g_strdup(has_kvm ? "kvm" : "qemu");
+}
+
+/* LVP_DOMAIN_ABSENT where it has gone meanwhile. */
+static gboolean
+read_state(virDomainPtr domain, LvpDomainState *ret_state)
+{
+    int state = 0;
+    if (virDomainGetState(domain, &state, NULL, 0) < 0) {
+        *ret_state = LVP_DOMAIN_ABSENT;
+        return virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
+    }
+    gboolean off = state == VIR_DOMAIN_SHUTOFF || state == VIR_DOMAIN_CRASHED;
+    *ret_state = off                          ? LVP_DOMAIN_OFF
+                 : state == VIR_DOMAIN_PAUSED ? LVP_DOMAIN_PAUSED
+                                              : LVP_DOMAIN_RUNNING;
+    return TRUE;
+}
+
+gboolean
+lvp_hypervisor_get_state(LvpHypervisor *self,
+                         const char *uuid,
+                         LvpDomainState *ret_state,
+                         GError **error)
+{
+    g_autoptr(virDomain) domain = NULL;
+    if (!find_domain(self, uuid, &domain, error))
+        return FALSE;
+    if (!domain) {
+        *ret_state = LVP_DOMAIN_ABSENT;
+        return TRUE;
+    }
+    return read_state(domain, ret_state) ||
+           set_libvirt_error(error, "read the state of domain", uuid);
+}
+
+/* ---- all domains ---- */
+
+static void
+free_domain_seen(gpointer data)
+{
+    LvpDomainSeen *seen = data;
+    g_free(seen->uuid);
+    g_free(seen->name);
+    g_free(seen->xml);
+    g_free(seen);
+}
+
+/* NULL where the domain has gone meanwhile. */
+static LvpDomainSeen *
+look_at(virDomainPtr domain)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    LvpDomainState state = LVP_DOMAIN_UNKNOWN;
+    char *xml = virDomainGetXMLDesc(domain, 0);
+    if (!xml || virDomainGetUUIDString(domain, uuid) < 0 || !read_state(domain, &state) ||
+        state == LVP_DOMAIN_ABSENT) {
+        free(xml);
+        return NULL;
+    }
+    LvpDomainSeen *seen = g_new0(LvpDomainSeen, 1);
+    seen->uuid = g_strdup(uuid);
+    seen->name = g_strdup(virDomainGetName(domain));
+    seen->state = state;
+    seen->xml = g_strdup(xml);
+    free(xml);
+    return seen;
+}
+
+GPtrArray *
+lvp_hypervisor_list(LvpHypervisor *self, GError **error)
+{
+    g_autoptr(virConnect) connection = lvp_hypervisor_acquire(self, error);
+    virDomainPtr *domains = NULL;
+    if (!connection)
+        return NULL;
+    int count = virConnectListAllDomains(connection, &domains, 0);
+    if (count < 0) {
+        set_libvirt_error(error, "list", "its domains");
+        return NULL;
+    }
+    GPtrArray *list = g_ptr_array_new_with_free_func(free_domain_seen);
+    for (int i = 0; i < count; i++) {
+        LvpDomainSeen *seen = look_at(domains[i]);
+        if (seen)
+            g_ptr_array_add(list, seen);
+        virDomainFree(domains[i]);
+    }
+    free(domains);
+    return list;
+}
+
+gboolean
+lvp_hypervisor_check_unused(LvpHypervisor *self, const char *name, const char *uuid, GError **error)
+{
+    g_autoptr(virConnect) connection = lvp_hypervisor_acquire(self, error);
+    if (!connection)
+        return FALSE;
+    const char *what = name;
+    g_autoptr(virDomain) domain = virDomainLookupByName(connection, name);
+    if (!domain && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN) {
+        what = uuid;
+        domain = virDomainLookupByUUIDString(connection, uuid);
+    }
+    if (domain) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_EXISTS,
+                    "libvirt has a domain %s already, which is no machine of this provider: choose "
+                    "another name or uuid",
+                    what);
+        return FALSE;
+    }
+    if (virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
+        return set_libvirt_error(error, "look up domain", what);
+    return TRUE;
+}
+
+char *
+lvp_hypervisor_read_xml(LvpHypervisor *self, const char *uuid, gboolean *ret_found, GError **error)
+{
+    g_autoptr(virDomain) domain = NULL;
+    *ret_found = FALSE;
+    if (!find_domain(self, uuid, &domain, error) || !domain)
+        return NULL;
+    char *xml = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE);
+    if (!xml) {
+        set_libvirt_error(error, "read domain", uuid);
+        return NULL;
+    }
+    char *copy = g_strdup(xml);
+    free(xml);
+    *ret_found = TRUE;
+    return copy;
+}
+
+gboolean
+lvp_hypervisor_define(LvpHypervisor *self, const char *xml, GError **error)
+{
+    g_autoptr(virConnect) connection = lvp_hypervisor_acquire(self, error);
+    if (!connection)
+        return FALSE;
+    g_autoptr(virDomain) domain =
+        virDomainDefineXMLFlags(connection, xml, VIR_DOMAIN_DEFINE_VALIDATE);
+    return domain || set_libvirt_error(error, "define", "the domain");
+}
+
+gboolean
+lvp_hypervisor_start(LvpHypervisor *self, const char *uuid, GError **error)
+{
+    g_autoptr(virDomain) domain = NULL;
+    if (!get_existing(self, uuid, &domain, error))
+        return FALSE;
+    if (virDomainIsActive(domain) == 1 || virDomainCreate(domain) == 0)
+        return TRUE;
+    return set_libvirt_error(error, "start domain", uuid);
+}
+
+gboolean
+lvp_hypervisor_shutdown(LvpHypervisor *self, const char *uuid, GError **error)
+{
+    g_autoptr(virDomain) domain = NULL;
+    if (!get_existing(self, uuid, &domain, error))
+        return FALSE;
+    if (virDomainIsActive(domain) == 0 || virDomainShutdown(domain) == 0)
+        return TRUE;
+    return set_libvirt_error(error, "shut down domain", uuid);
+}
+
+gboolean
+lvp_hypervisor_destroy(LvpHypervisor *self, const char *uuid, GError **error)
+{
+    g_autoptr(virDomain) domain = NULL;
+    if (!find_domain(self, uuid, &domain, error))
+        return FALSE;
+    if (!domain || virDomainIsActive(domain) == 0 || virDomainDestroy(domain) == 0 ||
+        virDomainIsActive(domain) == 0 || virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
+        return TRUE;
+    return set_libvirt_error(error, "destroy domain", uuid);
+}
+
+gboolean
+lvp_hypervisor_undefine(LvpHypervisor *self, const char *uuid, gboolean keep_nvram, GError **error)
+{
+    g_autoptr(virDomain) domain = NULL;
+    if (!find_domain(self, uuid, &domain, error))
+        return FALSE;
+    unsigned int flags = VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
+                         VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
+    unsigned int nvram = keep_nvram ? VIR_DOMAIN_UNDEFINE_KEEP_NVRAM : VIR_DOMAIN_UNDEFINE_NVRAM;
+    unsigned int tpm = keep_nvram ? VIR_DOMAIN_UNDEFINE_KEEP_TPM : VIR_DOMAIN_UNDEFINE_TPM;
+    if (!domain || virDomainUndefineFlags(domain, flags | nvram | tpm) == 0 ||
+        virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
+        return TRUE;
+    /* Drivers other than QEMU know fewer of the flags. */
+    if (virGetLastErrorCode() == VIR_ERR_INVALID_ARG && virDomainUndefine(domain) == 0)
+        return TRUE;
+    return set_libvirt_error(error, "undefine domain", uuid);
+}
