@@ -122,9 +122,16 @@ put(const char *path, const char *text, gsize length)
 }
 
 static void
+remove_host(void)
+{
+    lvp_scratch_free(scratch);
+}
+
+static void
 make_host(void)
 {
     scratch = lvp_scratch_new();
+    atexit(remove_host);
     lvp_scratch_make_folder(scratch, "sys/bus/pci/drivers/vfio-pci");
     lvp_scratch_make_folder(scratch, NAMESPACE "/holders");
     lvp_scratch_make_folder(scratch, GPU_FOLDER "/net/eth0");
