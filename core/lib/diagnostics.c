@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sink that collects all mistakes of a run. */
 #include <libvirt-provider/error.h>
+#include <libvirt-provider/text.h>
 #include <libvirt-provider/yaml.h>
 #include <string.h>
 
@@ -44,17 +45,6 @@ lvp_diagnostics_free(LvpDiagnostics *self)
     g_free(self);
 }
 
-/* TEXT on one line, for terminals and logs, whatever the file holds; g_free(). */
-static char *
-make_line(const char *text)
-{
-    char *line = g_utf8_make_valid(text, -1);
-    for (char *c = line; *c; c = g_utf8_next_char(c))
-        if (g_unichar_iscntrl(g_utf8_get_char(c)))
-            memset(c, ' ', (gsize)(g_utf8_next_char(c) - c));
-    return line;
-}
-
 void
 lvp_diagnostics_add(
     LvpDiagnostics *self, const char *file, guint line, guint column, const char *format, ...)
@@ -65,7 +55,7 @@ lvp_diagnostics_add(
     va_start(arguments, format);
     g_autofree char *raw = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    Mistake mistake = {g_strdup(file), line, column, make_line(raw)};
+    Mistake mistake = {g_strdup(file), line, column, lvp_text_make_printable(raw)};
     g_array_append_val(self->mistakes, mistake);
 }
 

@@ -365,7 +365,8 @@ lvp_host_read_guarded(
     LvpHelperTask task = {.kind = LVP_HELPER_READ, .output = output, .output_size = sizeof output};
     if (!run_locked(self, &task, path, lock, timeout_ms, error))
         return NULL;
-    return g_strdup(g_strchomp(output));
+    gsize length = strlen(output);
+    return g_strndup(output, length - (length > 0 && output[length - 1] == '\n'));
 }
 
 gboolean

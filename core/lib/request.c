@@ -2,6 +2,7 @@
 /* Requests, views, plans, holdings and outcomes: plain data between the core and a source. */
 #include "request.h"
 
+#include <libvirt-provider/text.h>
 #include <string.h>
 
 /* ---- request ---- */
@@ -283,7 +284,7 @@ lvp_outcome_free(LvpOutcome *self)
 void
 lvp_outcome_add(LvpOutcome *self, const char *unit_id, LvpVerdict verdict, const char *reason)
 {
-    LvpOutcomeRow row = {g_strdup(unit_id), verdict, reason ? g_utf8_make_valid(reason, -1) : NULL};
+    LvpOutcomeRow row = {g_strdup(unit_id), verdict, lvp_text_make_printable(reason)};
     g_array_append_val(self->rows, row);
 }
 

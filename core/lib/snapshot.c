@@ -2,6 +2,7 @@
 /* A snapshot keeps its texts in one chunk: thousands of units cost few allocations. */
 #include "snapshot.h"
 
+#include <libvirt-provider/text.h>
 #include <string.h>
 
 static void
@@ -74,15 +75,15 @@ lvp_snapshot_add_unit(
     return unit;
 }
 
-/* TEXT as the API can show it, kept once. */
+/* TEXT made printable and kept once. Nearly all is so already, in ASCII: there are thousands. */
 static char *
 keep_text(LvpUnit *self, const char *text)
 {
-    GStringChunk *texts = self->snapshot->texts;
-    if (g_utf8_validate(text, -1, NULL))
-        return g_string_chunk_insert_const(texts, text);
-    g_autofree char *valid = g_utf8_make_valid(text, -1);
-    return g_string_chunk_insert_const(texts, valid);
+    const char *end = text;
+    while (g_ascii_isprint(*end))
+        end++;
+    g_autofree char *made = *end == '\0' ? NULL : lvp_text_make_printable(text);
+    return g_string_chunk_insert_const(self->snapshot->texts, made ? made : text);
 }
 
 void

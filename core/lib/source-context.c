@@ -2,6 +2,7 @@
 #include "source-context.h"
 
 #include <errno.h>
+#include <libvirt-provider/text.h>
 #include <math.h>
 #include <string.h>
 
@@ -301,7 +302,7 @@ lvp_source_context_set_health(LvpSourceContext *self, const char *text)
 {
     g_mutex_lock(&self->mutex);
     g_free(self->health);
-    self->health = text ? g_utf8_make_valid(text, -1) : NULL;
+    self->health = lvp_text_make_printable(text);
     g_mutex_unlock(&self->mutex);
 }
 

@@ -2,8 +2,8 @@
 /* What a source found on the host: the answer to `discover`.
  *
  * A snapshot belongs to the thread that fills it until discover returns; after that it is constant.
- * All texts are copied; what is no UTF-8 in a reason, the value of an attribute or the name of a set
- * is replaced. */
+ * All texts are copied; what is no UTF-8 in a reason, the value of an attribute or the name of a
+ * set is replaced. */
 #pragma once
 
 #include <glib.h>

@@ -77,8 +77,8 @@ typedef enum {
     LVP_VERDICT_FAILED,  /* rollback: it could not be put back */
 } LvpVerdict;
 
-/* UNIT_ID NULL: about the record as a whole. REASON may be NULL for DONE and MATCHES only; what of
- * it is no UTF-8 is replaced. */
+/* UNIT_ID NULL: about the record as a whole. REASON may be NULL for DONE and MATCHES only; it is
+ * made printable, see text.h. */
 void lvp_outcome_add(LvpOutcome *self, const char *unit_id, LvpVerdict verdict, const char *reason);
 
 G_END_DECLS

@@ -79,6 +79,22 @@ write_override(const LvpPciBinder *self, const char *address, const char *driver
     return lvp_host_write(self->host, path, text, address, self->timeout_ms, error);
 }
 
+/* The same, and looks whether it came. */
+static gboolean
+set_override(const LvpPciBinder *self, const char *address, const char *driver, GError **error)
+{
+    if (!write_override(self, address, driver, error))
+        return FALSE;
+    g_autofree char *after = lvp_pci_read_override(self, address, error);
+    if (!after)
+        return FALSE;
+    if (strcmp(after, driver) == 0)
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
+                "driver_override is '%s' after it was set to '%s'", after, driver);
+    return FALSE;
+}
+
 static gboolean
 unbind(const LvpPciBinder *self, const char *address, GError **error)
 {
@@ -223,10 +239,10 @@ carry_out_take(const LvpPciBinder *self, const LvpPciBinding *binding, GError **
     lvp_pci_read_driver(self->host, address, driver);
     /* Also where it is bound already: else a replug or rescan could hand it to the host's driver.
      */
+    if (strcmp(driver, LVP_PCI_VFIO) == 0)
+        return set_override(self, address, LVP_PCI_VFIO, error);
     if (!write_override(self, address, LVP_PCI_VFIO, error))
         return FALSE;
-    if (strcmp(driver, LVP_PCI_VFIO) == 0)
-        return TRUE;
     if (driver[0] != '\0' &&
         (!check_host_use(self, binding, error) || !unbind(self, address, error)))
         return FALSE;
@@ -282,16 +298,7 @@ restore_override(const LvpPciBinder *self, const LvpPciBinding *binding, GError 
         return FALSE;
     if (strcmp(current, binding->override) == 0)
         return TRUE;
-    if (!write_override(self, binding->address, binding->override, error))
-        return FALSE;
-    g_autofree char *after = lvp_pci_read_override(self, binding->address, error);
-    if (!after)
-        return FALSE;
-    if (strcmp(after, binding->override) == 0)
-        return TRUE;
-    g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
-                "driver_override is '%s' after it was set to '%s'", after, binding->override);
-    return FALSE;
+    return set_override(self, binding->address, binding->override, error);
 }
 
 /* What one guest has left in the device shall not meet the next. Only while nobody has it open: the

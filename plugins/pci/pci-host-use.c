@@ -2,6 +2,7 @@
 #include "pci-host-use.h"
 
 #include <libvirt-provider/error.h>
+#include <libvirt-provider/text.h>
 #include <string.h>
 
 #define IFF_UP_FLAG 0x1 /* linux/if.h */
@@ -235,22 +236,6 @@ find_interface_use(const LvpPciHostUse *self, const char *name)
     return up ? g_strdup_printf("%s is up", name) : NULL;
 }
 
-/* Mount points and names of interfaces hold what people put there, line ends and bytes that are no
- * UTF-8 included; a reason is shown on terminals, in files and over D-Bus. */
-static char *
-make_printable(char *text)
-{
-    char *valid = g_utf8_make_valid(text, -1);
-    for (char *c = valid; *c; c = g_utf8_next_char(c)) {
-        gunichar character = g_utf8_get_char(c);
-        /* Each of them is replaced within its own bytes. */
-        if (g_unichar_iscntrl(character) || character == 0x2028 || character == 0x2029)
-            memset(c, '?', (gsize)(g_utf8_next_char(c) - c));
-    }
-    g_free(text);
-    return valid;
-}
-
 static gboolean
 is_boot_display(LvpHost *host, const char *address)
 {
@@ -292,5 +277,8 @@ lvp_pci_host_use_find(LvpPciHostUse *self,
         use = g_strdup_printf("driver %s shows no interface here: it may be in another network "
                               "namespace",
                               driver);
-    return use ? make_printable(use) : NULL;
+    /* Mount points and names of interfaces hold what people put there. */
+    char *printable = lvp_text_make_printable(use);
+    g_free(use);
+    return printable;
 }

@@ -57,6 +57,15 @@ lvp_pci_path(char path[LVP_PCI_PATH_SIZE], const char *address, const char *attr
     return path;
 }
 
+/* How many digits the kernel gives it, never more nor less: drivers/pci/pci-sysfs.c. */
+static gsize
+get_width(const char *attribute)
+{
+    if (strcmp(attribute, "class") == 0)
+        return 6;
+    return strcmp(attribute, "revision") == 0 ? 2 : 4;
+}
+
 gboolean
 lvp_pci_read_hex(LvpHost *host,
                  const char *address,
@@ -65,15 +74,13 @@ lvp_pci_read_hex(LvpHost *host,
                  guint *ret_value)
 {
     char path[LVP_PCI_PATH_SIZE];
+    gsize width = get_width(attribute);
     lvp_pci_path(path, address, attribute);
     gssize length = lvp_host_read_value(host, LVP_HOST_SYS, path, text, LVP_HOST_VALUE_SIZE);
-    if (length < 3 || text[0] != '0' || text[1] != 'x')
+    if (length != (gssize)width + 2 || text[0] != '0' || text[1] != 'x' ||
+        count_hex(text + 2) != width)
         return FALSE;
-    char *end = NULL;
-    guint64 value = g_ascii_strtoull(text + 2, &end, 16);
-    if (*end != '\0' || !g_ascii_isxdigit(text[2]) || value > G_MAXUINT32)
-        return FALSE;
-    *ret_value = (guint)value;
+    *ret_value = (guint)g_ascii_strtoull(text + 2, NULL, 16);
     return TRUE;
 }
 

@@ -11,10 +11,11 @@
 #define LVP_PCI_DRIVERS "bus/pci/drivers"
 #define LVP_PCI_VFIO "vfio-pci"
 
-/* Room for an address with an eight-digit domain, and for a path of one of its attributes. */
+/* Room for an address with an eight-digit domain, for a path of one of its attributes, and for any
+ * name in sysfs (NAME_MAX): a driver whose name did not fit would count as none. */
 #define LVP_PCI_ADDRESS_SIZE 20
 #define LVP_PCI_PATH_SIZE 128
-#define LVP_PCI_NAME_SIZE 64
+#define LVP_PCI_NAME_SIZE 256
 
 typedef struct {
     guint domain, bus, slot, function;
@@ -29,8 +30,8 @@ gboolean lvp_pci_is_address(const char *text, gsize length);
 /* "bus/pci/devices/ADDRESS/ATTRIBUTE" into PATH, which is returned. */
 const char *lvp_pci_path(char path[LVP_PCI_PATH_SIZE], const char *address, const char *attribute);
 
-/* A hexadecimal attribute; FALSE where it is missing or none. TEXT is its text as it stands there.
- */
+/* A hexadecimal attribute of the function: 16 bits, "class" 24, "revision" 8. FALSE where it is
+ * missing or not as the kernel writes it. TEXT is its text as it stands there. */
 gboolean lvp_pci_read_hex(LvpHost *host,
                           const char *address,
                           const char *attribute,

@@ -12,13 +12,13 @@ dnf_build=(
     glib2-devel libyaml-devel json-glib-devel libgudev-devel libxml2-devel pciutils-devel sqlite-devel libvirt-devel systemd-devel
 )
 
-# To run the tests outside of the VM and the checks of the sources.
+# To run the tests outside of the VM, the fuzzers (libFuzzer comes with clang's runtime) and the checks of the sources.
 apt_test=(
     clang libclang-rt-dev clang-format clang-tidy libcriterion-dev python3-yaml jq
     dbus-daemon libglib2.0-bin util-linux
 )
 dnf_test=(
-    clang compiler-rt clang-tools-extra libcriterion-devel libasan libubsan python3-pyyaml jq
+    clang compiler-rt libstdc++-devel clang-tools-extra libcriterion-devel libasan libubsan python3-pyyaml jq
     dbus-daemon glib2 util-linux
 )
 

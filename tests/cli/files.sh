@@ -46,7 +46,7 @@ classes "no UTF-8" ":1:1: error: *UTF-8*" '- name: \xff\n'
 classes "tabs" ":2:1: error: *" '- name: a\n\tcapabilities: {cpu: 1}\n'
 classes "line ends of Windows" "" '- name: a\r\n  capabilities: {cpu: 1}\r\n'
 classes "byte order mark" "" '\xef\xbb\xbf- {name: a, capabilities: {cpu: 1}}\n'
-classes "terminal sequences are not passed on" ":1:10: error: ' \[2Jx'*" '- {name: "\\e[2Jx", capabilities: {cpu: 1}}\n'
+classes "terminal sequences are not passed on" ":1:10: error: '\?\[2Jx'*" '- {name: "\\e[2Jx", capabilities: {cpu: 1}}\n'
 
 say machine classes
 classes "JSON" "" '[{"name":"a","capabilities":{"cpu":2,"memory":2147483648,"gpu.nvidia/x":1}}]'

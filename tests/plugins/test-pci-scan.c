@@ -140,9 +140,12 @@ Test(pci_scan, ids_are_none_if_one_of_them_vanishes)
     for (guint i = 0; i < G_N_ELEMENTS(NAMES); i++) {
         LvpPciIds ids;
         g_autofree char *path = g_strconcat(FOLDER, NAMES[i], NULL);
+        g_autofree char *text = NULL;
+        g_autofree char *full = g_build_filename(lvp_fake_host_get_root(fake), path, NULL);
+        cr_assert(g_file_get_contents(full, &text, NULL, NULL));
         lvp_fake_host_set_file(fake, path, NULL);
         cr_assert_not(lvp_pci_read_ids(host, GPU, &ids), "%s", NAMES[i]);
-        lvp_fake_host_set_file(fake, path, "0x01\n");
+        lvp_fake_host_set_file(fake, path, text);
         cr_assert(lvp_pci_read_ids(host, GPU, &ids), "%s", NAMES[i]);
     }
 }
@@ -174,12 +177,18 @@ Test(pci_scan, garbage_is_no_number)
     }
 }
 
-Test(pci_scan, number_may_be_as_large_as_32_bits)
+/* Else two texts were one number: one vendor would stand twice in what is generated. */
+Test(pci_scan, number_is_as_the_kernel_writes_it)
 {
+    static const char *const WRONG[] = {"0x10DE\n", "0x010de\n", "0x10d\n", "0xffffffff\n"};
     guint value = 0;
-    lvp_fake_host_set_file(fake, FOLDER "vendor", "0xffffffff\n");
+    for (guint i = 0; i < G_N_ELEMENTS(WRONG); i++) {
+        lvp_fake_host_set_file(fake, FOLDER "vendor", WRONG[i]);
+        cr_assert_not(read_vendor(&value), "'%s'", WRONG[i]);
+    }
+    lvp_fake_host_set_file(fake, FOLDER "vendor", "0xffff\n");
     cr_assert(read_vendor(&value));
-    cr_assert_eq(value, G_MAXUINT32);
+    cr_assert_eq(value, 0xffff);
 }
 
 /* ---- links ---- */
@@ -191,6 +200,15 @@ Test(pci_scan, driver_and_group_are_the_last_part_of_their_links)
     lvp_pci_read_group(host, GPU, group);
     cr_assert_str_eq(driver, "nvidia");
     cr_assert_str_eq(group, "15");
+}
+
+Test(pci_scan, driver_of_the_longest_name_is_not_taken_for_none)
+{
+    char driver[LVP_PCI_NAME_SIZE];
+    g_autofree char *name = g_strnfill(255, 'd');
+    lvp_fake_host_set_driver(fake, GPU, name);
+    lvp_pci_read_driver(host, GPU, driver);
+    cr_assert_str_eq(driver, name);
 }
 
 Test(pci_scan, driver_and_group_are_empty_where_there_is_none)

@@ -134,6 +134,14 @@ Test(pci_take, bind_that_lies_too_is_found_out)
                    "the kernel took the bind, but " CARD " did not bind to vfio-pci");
 }
 
+Test(pci_take, override_of_a_bound_card_that_lies_is_found_out)
+{
+    card_add(fake, &ON_VFIO);
+    lvp_fake_host_lie_at(fake, 1);
+    assert_refused(&ON_VFIO, LVP_ERROR_HOST,
+                   "driver_override is '' after it was set to 'vfio-pci'");
+}
+
 Test(pci_take, unbind_that_lies_is_found_out)
 {
     card_add(fake, &ON_HOST_DRIVER);

@@ -109,11 +109,11 @@ Test(host_effects, effects_leave_no_file_lock_or_child)
 Test(host_effects, guarded_read_gives_the_text_without_its_line_end)
 {
     g_autoptr(GError) error = NULL;
-    lvp_scratch_write(scratch, "sys/driver_override", "(null)\n");
+    lvp_scratch_write(scratch, "sys/driver_override", "(null) \n");
     g_autofree char *text =
         lvp_host_read_guarded(host, "driver_override", LOCK, TIMEOUT_MS, &error);
     assert_no_error(error);
-    cr_assert_str_eq(text, "(null)");
+    cr_assert_str_eq(text, "(null) ");
 }
 
 Test(host_effects, guarded_read_of_what_is_not_there_is_not_found)
