@@ -105,6 +105,8 @@ static GOptionContext *
 make_help(const GPtrArray *sources, GPtrArray *names)
 {
     GOptionContext *context = g_option_context_new("- host resource manager for libvirt");
+    /* With it GOption would offer --help-all and --help-GROUP, which are no options of ours. */
+    g_option_context_set_help_enabled(context, FALSE);
     g_option_context_set_description(
         context,
         "Any other flag can stand in the key file without its dashes: the core's in group\n"
@@ -112,13 +114,11 @@ make_help(const GPtrArray *sources, GPtrArray *names)
         "Try: libvirt-provider --check-config; lpctl --help; man libvirt-provider\n");
     GArray *entries = g_array_new(TRUE, TRUE, sizeof(GOptionEntry));
     append_entries(entries, names, "", CORE_ROWS);
-    const GOptionEntry version = {
-        .long_name = "version",
-        .short_name = 'V',
-        .arg = G_OPTION_ARG_NONE,
-        .description = "show the version and end",
+    const GOptionEntry last[] = {
+        {"help", 'h', 0, G_OPTION_ARG_NONE, NULL, "show this help and end", NULL},
+        {"version", 'V', 0, G_OPTION_ARG_NONE, NULL, "show the version and end", NULL},
     };
-    g_array_append_val(entries, version);
+    g_array_append_vals(entries, last, G_N_ELEMENTS(last));
     GOptionGroup *main_group = g_option_group_new("main", "", "", NULL, NULL);
     g_option_group_add_entries(main_group, (GOptionEntry *)(gpointer)entries->data);
     g_option_context_set_main_group(context, main_group);

@@ -385,6 +385,7 @@ main(int argc, char **argv)
     lvp_standard_files_fill();
     mallopt(M_ARENA_MAX, 1); /* a dozen threads that mostly wait do not need an arena each */
     setlocale(LC_ALL, "");
+    g_set_prgname("libvirt-provider"); /* the help begins with it */
     const char *const *arguments = (const char *const *)argv;
     if (has_flag(argv, "--help", "-h")) {
         g_autofree char *help = lvp_config_get_help(arguments);

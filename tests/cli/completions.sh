@@ -22,7 +22,7 @@ offers() {
 begin_provider
 lpctl machine create vm1 --class tiny
 lpctl machine create vm2 --class tiny
-offers "commands" "class device machine pci-devices reload source status" ""
+offers "commands" "class device machine monitor pci-devices reload source status" ""
 offers "verbs" "create delete explain list show start stop" machine ""
 offers "options of a noun" "--color= --columns= --help --no-headers --output= --socket= --version" source --
 offers "options of a verb without output" "--help --socket= --version" machine explain --
