@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Takes the time of several pieces of work in turns, in a random order, so that what else the machine does disturbs
- * all of them alike, and prints each as a ratio to the first, the floor. */
+/* Takes the time of several pieces of work in turns, in a random order, so that what else the
+ * machine does disturbs all of them alike, and prints each as a ratio to the first, the floor. */
 #pragma once
 
 #include <glib.h>
