@@ -298,10 +298,16 @@ end_world(Sim *self, gpointer data)
         sim_domain_stop(world, domain, 0);
         sim_world_drop_domain(world, domain);
     }
-    for (guint i = 0; i < world->cards->len; i++) {
-        SimCard *card = g_ptr_array_index(world->cards, i);
-        if (!sim_card_is_present(world, card))
-            sim_card_plug(world, card);
+}
+
+static void
+plug_all(Sim *self, gpointer data)
+{
+    (void)data;
+    for (guint i = 0; i < self->world->cards->len; i++) {
+        SimCard *card = g_ptr_array_index(self->world->cards, i);
+        if (!sim_card_is_present(self->world, card))
+            sim_card_plug(self->world, card);
     }
 }
 
@@ -311,6 +317,7 @@ settle(Sim *self)
 {
     for (guint i = 0; i < SETTLE_ROUNDS && !self->problem; i++) {
         sim_world_advance(self->world, 20 * G_USEC_PER_SEC);
+        sim_act(self, TRUE, plug_all, NULL);
         sim_reconcile(self);
         check(self);
     }
@@ -366,7 +373,8 @@ accept_forced(Sim *self)
     sim_checks_look(self->checks);
     for (guint i = 0; i < self->world->cards->len; i++) {
         SimCard *card = g_ptr_array_index(self->world->cards, i);
-        if (sim_checks_explain(self->checks, card) || !(card->meddled || card->renewed))
+        if (sim_checks_explain(self->checks, card) || !(card->meddled || card->renewed) ||
+            !sim_card_is_present(self->world, card))
             continue;
         sim_binding_clear(&card->original);
         card->original = sim_card_read(self->world, card);
