@@ -140,10 +140,9 @@ query(SimChecks *self, const char *sql, void (*take)(SimChecks *, sqlite3_stmt *
     return result == SQLITE_DONE;
 }
 
-gboolean
-sim_checks_look(SimChecks *self)
+static gboolean
+look_into_file(SimChecks *self, const char *path)
 {
-    g_autofree char *path = g_build_filename(self->provider->folder, "state.db", NULL);
     if (!self->journal)
         sqlite3_open_v2(path, &self->journal, SQLITE_OPEN_READWRITE, SIM_DISK_CHECK_VFS);
     g_ptr_array_set_size(self->rows, 0);
@@ -155,6 +154,24 @@ sim_checks_look(SimChecks *self)
            query(self, "SELECT machine, bytes FROM record WHERE source='pci'", take_record) &&
            query(self, "SELECT id, quarantine, record FROM unit_mark WHERE quarantine NOT NULL",
                  take_mark);
+}
+
+gboolean
+sim_checks_look(SimChecks *self)
+{
+    g_autofree char *path = g_build_filename(self->provider->folder, "state.db", NULL);
+    return look_into_file(self, path);
+}
+
+gboolean
+sim_checks_look_ahead(SimChecks *self, SimDisk *disk)
+{
+    g_autofree char *path = g_build_filename(self->provider->folder, "state.db", NULL);
+    g_autofree char *copy = g_build_filename(self->provider->folder, "copy.db", NULL);
+    sim_disk_copy(disk, path, copy);
+    gboolean ok = look_into_file(self, copy);
+    sim_checks_close(self);
+    return ok;
 }
 
 static const SimRow *
@@ -184,6 +201,14 @@ find_group(const SimChecks *self, const char *address)
     return card ? card->card.group : 0;
 }
 
+/* Of a card that is not there, or not any more: another may stand at its address. */
+static gboolean
+is_past(const SimChecks *self, const SimRow *row)
+{
+    const SimCard *card = sim_world_find_card(self->world, row->address);
+    return !card || strcmp(card->identity, row->identity) != 0;
+}
+
 /* No function, and no IOMMU group, stands in two claims. */
 static char *
 check_claims(const SimChecks *self, const GPtrArray *rows)
@@ -191,7 +216,7 @@ check_claims(const SimChecks *self, const GPtrArray *rows)
     for (guint i = 0; i < rows->len; i++)
         for (guint k = 0; k < i; k++) {
             const SimRow *a = g_ptr_array_index(rows, i), *b = g_ptr_array_index(rows, k);
-            if (strcmp(a->owner, b->owner) != 0 &&
+            if (strcmp(a->owner, b->owner) != 0 && !is_past(self, a) && !is_past(self, b) &&
                 find_group(self, a->address) == find_group(self, b->address))
                 return g_strdup_printf("%s of '%s' and %s of '%s' share a group", a->address,
                                        a->owner, b->address, b->owner);

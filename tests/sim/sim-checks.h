@@ -3,6 +3,7 @@
  * and libvirtd, and only then by what the provider says of itself. */
 #pragma once
 
+#include "sim-disk.h"
 #include "sim-provider.h"
 
 typedef struct sqlite3 sqlite3;
@@ -29,6 +30,9 @@ void sim_checks_free(SimChecks *self);
 
 /* Lets go of the journal's file. */
 void sim_checks_close(SimChecks *self);
+/* While no provider lives: reads the journal as the next one will. A write that failed when the last
+ * one died may be there all the same. */
+gboolean sim_checks_look_ahead(SimChecks *self, SimDisk *disk);
 /* Reads the journal. FALSE where it cannot be. */
 gboolean sim_checks_look(SimChecks *self);
 /* Whether a claim or mark explains what is the matter with the card. */

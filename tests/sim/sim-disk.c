@@ -490,3 +490,17 @@ sim_disk_cut_power(SimDisk *self)
             g_hash_table_iter_remove(&iter);
     }
 }
+
+void
+sim_disk_copy(SimDisk *self, const char *from, const char *to)
+{
+    static const char *const PARTS[] = {"", "-wal"};
+    for (guint i = 0; i < G_N_ELEMENTS(PARTS); i++) {
+        g_autofree char *old_name = g_strconcat(from, PARTS[i], NULL);
+        g_autofree char *new_name = g_strconcat(to, PARTS[i], NULL);
+        const Node *node = g_hash_table_lookup(self->nodes, old_name);
+        g_hash_table_remove(self->nodes, new_name);
+        if (node)
+            g_byte_array_append(get_node(self, new_name)->data, node->data->data, node->data->len);
+    }
+}

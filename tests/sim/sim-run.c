@@ -159,15 +159,16 @@ static void
 pick_end(Sim *self)
 {
     guint kind = sim_pick(self, 8);
+    if (kind == 0 || kind == 2) {
+        sim_say(self, "  the disk loses what was not synced");
+        sim_disk_cut_power(self->disk);
+    }
+    sim_checks_look_ahead(self->checks, self->disk);
     if (kind == 0 || kind == 1) {
-        sim_say(self, "  reboot%s", kind == 0 ? ", and the power was cut" : "");
+        sim_say(self, "  reboot");
         self->n_reboots++;
         sim_act(self, TRUE, reboot, NULL);
-    } else if (kind == 2) {
-        sim_say(self, "  the disk loses what was not synced");
     }
-    if (kind == 0 || kind == 2)
-        sim_disk_cut_power(self->disk);
 }
 
 /* Ends it; a dead one has no more effects. */
@@ -176,7 +177,6 @@ stop(Sim *self)
 {
     if (self->fate.dead)
         check(self); /* as it was when it died */
-    sim_checks_look(self->checks);
     sim_checks_close(self->checks);
     sim_provider_stop(self->provider);
     self->n_restarts++;
@@ -215,8 +215,7 @@ sim_restart(Sim *self)
             return;
         sim_say(self, "  it died while it recovered");
         stop(self);
-        if (sim_pick(self, 4) == 0)
-            pick_end(self);
+        pick_end(self);
     }
 }
 
