@@ -224,6 +224,39 @@ check_claims(const SimChecks *self, const GPtrArray *rows)
     return NULL;
 }
 
+/* Whether the mark of UNIT is about a card that stands there no more. */
+static gboolean
+is_of_past_card(const SimChecks *self, const char *unit)
+{
+    for (guint i = 0; i < self->rows->len; i++) {
+        const SimRow *row = g_ptr_array_index(self->rows, i);
+        if (row->owner[0] == '\0' && strcmp(row->address, unit) == 0)
+            return is_past(self, row);
+    }
+    return FALSE;
+}
+
+/* A device is quarantined only where something has gone wrong with it or its neighbours. */
+static char *
+check_marks(const SimChecks *self)
+{
+    GHashTableIter iter;
+    gpointer unit, reason;
+    g_hash_table_iter_init(&iter, self->marks);
+    while (g_hash_table_iter_next(&iter, &unit, &reason)) {
+        gboolean excused = is_of_past_card(self, unit);
+        for (guint i = 0; i < self->world->cards->len; i++) {
+            const SimCard *card = g_ptr_array_index(self->world->cards, i);
+            excused |= card->card.group == find_group(self, unit) &&
+                       (card->faulted || card->meddled || card->renewed);
+        }
+        if (!excused)
+            return g_strdup_printf("%s is quarantined though nothing has happened to it: %s",
+                                   (const char *)unit, (const char *)reason);
+    }
+    return NULL;
+}
+
 static char *
 check_kept(const SimChecks *self)
 {
@@ -370,6 +403,8 @@ sim_checks_run(SimChecks *self)
         problem = check_claims(self, self->rows);
     if (!problem)
         problem = check_kept(self);
+    if (!problem)
+        problem = check_marks(self);
     for (guint i = 0; i < self->world->cards->len && !problem; i++)
         problem = check_card(self, g_ptr_array_index(self->world->cards, i));
     Look look = {self, problem};

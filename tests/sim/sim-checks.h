@@ -30,8 +30,8 @@ void sim_checks_free(SimChecks *self);
 
 /* Lets go of the journal's file. */
 void sim_checks_close(SimChecks *self);
-/* While no provider lives: reads the journal as the next one will. A write that failed when the last
- * one died may be there all the same. */
+/* While no provider lives: reads the journal as the next one will. A write that failed when the
+ * last one died may be there all the same. */
 gboolean sim_checks_look_ahead(SimChecks *self, SimDisk *disk);
 /* Reads the journal. FALSE where it cannot be. */
 gboolean sim_checks_look(SimChecks *self);

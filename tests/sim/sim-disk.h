@@ -15,8 +15,8 @@ SimDisk *sim_disk_new(SimFate *fate);
 /* When no file is open. */
 void sim_disk_free(SimDisk *self);
 
-/* Makes files TO... of FROM... as they are now, with what stands for their log: for a look at them as
- * another start would see them. */
+/* Makes files TO... of FROM... as they are now, with what stands for their log: for a look at them
+ * as another start would see them. */
 void sim_disk_copy(SimDisk *self, const char *from, const char *to);
 /* When no file is open: each write that no sync has made durable is lost, or, at random, kept. */
 void sim_disk_cut_power(SimDisk *self);
