@@ -36,7 +36,8 @@ add_lost_quarantined_units(const LvpAllocator *self, LvpInventory *inventory)
     g_hash_table_iter_init(&iter, self->marks);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const LvpUnitMark *mark = value;
-        LvpHeldUnit unit = {mark->resource, mark->unit_id, mark->identity, LVP_NODE_NONE, NULL};
+        LvpHeldUnit unit = {mark->resource, mark->unit_id, mark->identity, LVP_NODE_NONE,
+                            mark->found};
         if (mark->quarantine && mark->resource && mark->identity)
             lvp_claim_add_missing_unit(mark->source, &unit, self->sources, inventory);
     }
@@ -221,5 +222,6 @@ lvp_allocator_clear_quarantine(LvpAllocator *self, const char *unit_id, GError *
         return FALSE;
     g_clear_pointer(&mark->quarantine, g_free);
     g_clear_pointer(&mark->record, g_variant_unref);
+    g_clear_pointer(&mark->found, g_variant_unref);
     return store_mark(self, mark, error);
 }

@@ -368,20 +368,37 @@ lvp_allocator_rest(LvpAllocator *self, LvpMachine *machine)
     g_mutex_unlock(&self->mutex);
 }
 
+/* Nobody has acted on them. What is done to the host until the machine goes is not ours to undo. */
+static void
+drop_records(LvpMachine *machine)
+{
+    for (guint i = 0; i < machine->holdings->len; i++) {
+        LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
+        g_clear_pointer(&holding->record, g_variant_unref);
+    }
+}
+
 gboolean
 lvp_allocator_advance(
     LvpAllocator *self, LvpMachine *machine, LvpStep step, const char *boot_id, GError **error)
 {
     g_mutex_lock(&self->mutex);
+    LvpStep old_step = machine->step;
     machine->step = step;
     machine->generation++;
     g_free(machine->boot_id);
     machine->boot_id = g_strdup(boot_id);
     lvp_allocator_tell_machine(self, machine);
     g_mutex_unlock(&self->mutex);
+    if (step == LVP_STEP_PREPARED ? lvp_journal_save_records(self->journal, machine, error)
+                                  : lvp_journal_save_machine(self->journal, machine, error))
+        return TRUE;
+    g_mutex_lock(&self->mutex);
+    machine->step = old_step;
     if (step == LVP_STEP_PREPARED)
-        return lvp_journal_save_records(self->journal, machine, error);
-    return lvp_journal_save_machine(self->journal, machine, error);
+        drop_records(machine);
+    g_mutex_unlock(&self->mutex);
+    return FALSE;
 }
 
 gboolean

@@ -98,7 +98,8 @@ LvpMachine *lvp_allocator_find_idle(LvpAllocator *self,
 LvpMachine *lvp_allocator_resume(LvpAllocator *self, const char *uuid, LvpOperation operation);
 /* It is no longer busy, and nothing else has changed. */
 void lvp_allocator_rest(LvpAllocator *self, LvpMachine *machine);
-/* A create has come to STEP; with PREPARED the records are written, too. */
+/* A create has come to STEP; with PREPARED the records are written, too, or dropped where that
+ * fails. */
 gboolean lvp_allocator_advance(
     LvpAllocator *self, LvpMachine *machine, LvpStep step, const char *boot_id, GError **error);
 /* The operation is over and worked: the machine exists and rests. */

@@ -34,7 +34,8 @@ static const char SCHEMA[] =
     "CREATE TABLE record(machine TEXT, source TEXT, bytes BLOB NOT NULL,"
     " PRIMARY KEY(machine, source)) WITHOUT ROWID;"
     "CREATE TABLE unit_mark(source TEXT, id TEXT, cordoned INTEGER NOT NULL, quarantine TEXT,"
-    " resource TEXT, identity TEXT, record BLOB, PRIMARY KEY(source, id)) WITHOUT ROWID;"
+    " resource TEXT, identity TEXT, record BLOB, found TEXT, PRIMARY KEY(source, id))"
+    " WITHOUT ROWID;"
     "CREATE TABLE rebuild(reason TEXT NOT NULL);"
     "CREATE TABLE event(id INTEGER PRIMARY KEY, time_us INTEGER NOT NULL, kind TEXT NOT NULL,"
     " subject TEXT NOT NULL, from_state TEXT NOT NULL, to_state TEXT NOT NULL,"
@@ -87,7 +88,7 @@ static const char *const SQL_TEXTS[SQL_COUNT] = {
     [SQL_PUT_RECORD] = "INSERT OR REPLACE INTO record(machine, source, bytes) VALUES(?1,?2,?3)",
     [SQL_DELETE_RECORDS] = "DELETE FROM record WHERE machine=?1",
     [SQL_PUT_MARK] = "INSERT OR REPLACE INTO unit_mark(source, id, cordoned, quarantine, resource,"
-                     " identity, record) VALUES(?1,?2,?3,?4,?5,?6,?7)",
+                     " identity, record, found) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
     [SQL_DELETE_MARK] = "DELETE FROM unit_mark WHERE source=?1 AND id=?2",
     [SQL_INSERT_EVENT] = "INSERT OR REPLACE INTO event(id, time_us, kind, subject, from_state,"
                          " to_state, reason) VALUES(?1,?2,?3,?4,?5,?6,?7)",
@@ -356,6 +357,7 @@ lvp_journal_db_set_mark(LvpJournalDb *self, const LvpUnitMark *mark, GError **er
     Sql sql = empty ? SQL_DELETE_MARK : SQL_PUT_MARK;
     sqlite3_stmt *statement = self->statements[sql];
     g_autoptr(GVariant) wrapped = mark->record ? wrap_record(mark->record) : NULL;
+    g_autofree char *found = mark->found ? g_variant_print(mark->found, FALSE) : NULL;
     bind_text(statement, 1, mark->source);
     bind_text(statement, 2, mark->unit_id);
     if (!empty) {
@@ -366,6 +368,7 @@ lvp_journal_db_set_mark(LvpJournalDb *self, const LvpUnitMark *mark, GError **er
         if (wrapped)
             sqlite3_bind_blob64(statement, 7, g_variant_get_data(wrapped),
                                 g_variant_get_size(wrapped), SQLITE_STATIC);
+        bind_text(statement, 8, found);
     }
     return step(self, sql, error);
 }

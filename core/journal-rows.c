@@ -339,6 +339,8 @@ read_mark(sqlite3_stmt *statement)
     mark->identity = g_strdup(get_optional_text(&row, 5));
     if (sqlite3_column_type(statement, 6) != SQLITE_NULL)
         mark->record = unwrap_record(&row, 6);
+    if (sqlite3_column_type(statement, 7) != SQLITE_NULL)
+        mark->found = parse_column(&row, 7, LVP_HELD_FOUND_TYPE);
     return row.damaged ? NULL : g_steal_pointer(&mark);
 }
 
@@ -347,7 +349,8 @@ lvp_journal_rows_load_marks(sqlite3 *handle, const char *path, GError **error)
 {
     const Reader reader = {handle, path}, *self = &reader;
     sqlite3_stmt *row = prepare_read(
-        self, "SELECT source, id, cordoned, quarantine, resource, identity, record FROM unit_mark",
+        self,
+        "SELECT source, id, cordoned, quarantine, resource, identity, record, found FROM unit_mark",
         error);
     if (!row)
         return NULL;

@@ -50,6 +50,7 @@ lvp_unit_mark_copy(const LvpUnitMark *self)
     copy->resource = g_strdup(self->resource);
     copy->identity = g_strdup(self->identity);
     copy->record = self->record ? g_variant_ref(self->record) : NULL;
+    copy->found = self->found ? g_variant_ref(self->found) : NULL;
     return copy;
 }
 
@@ -64,6 +65,7 @@ lvp_unit_mark_free(LvpUnitMark *self)
     g_free(self->resource);
     g_free(self->identity);
     g_clear_pointer(&self->record, g_variant_unref);
+    g_clear_pointer(&self->found, g_variant_unref);
     g_free(self);
 }
 

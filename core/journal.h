@@ -20,6 +20,7 @@ typedef struct {
     char *resource;   /* of a quarantined unit */
     char *identity;
     GVariant *record; /* from which a release can try again; NULL without */
+    GVariant *found; /* as of a LvpHeldUnit: the sets that it keeps from others though it is lost */
 } LvpUnitMark;
 
 LvpUnitMark *lvp_unit_mark_new(const char *source, const char *unit_id);

@@ -58,6 +58,7 @@ gboolean lvp_machine_take_back(const LvpMachineJobs *jobs,
                                GError **error);
 
 /* Tries again to put a quarantined unit back where it came from. With FORCE it is free afterwards
- * even if that fails: somebody has looked. */
+ * even if that fails: somebody has looked. LVP_ERROR_BUSY, also with FORCE, while an effect on it
+ * is in flight or somebody has it open: nobody can know how it will be. */
 gboolean
 lvp_device_release(const LvpMachineJobs *jobs, const char *unit_id, gboolean force, GError **error);

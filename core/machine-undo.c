@@ -56,6 +56,7 @@ roll_back(GPtrArray *sources, const LvpMachine *machine, GPtrArray *marks, GErro
             mark->resource = g_strdup(unit->resource);
             mark->identity = g_strdup(unit->identity);
             mark->record = g_variant_ref(holding->record);
+            mark->found = unit->found ? g_variant_ref(unit->found) : NULL;
             g_ptr_array_add(marks, mark);
         }
     }
@@ -123,6 +124,13 @@ lvp_device_release(const LvpMachineJobs *jobs, const char *unit_id, gboolean for
         LvpSource *source = g_ptr_array_index(sources, i);
         if (strcmp(lvp_source_get_name(source), mark->source) == 0)
             outcome = lvp_source_rollback_unit(source, mark->record, unit_id);
+    }
+    const LvpOutcomeRow *blocked = outcome ? lvp_outcome_find(outcome, LVP_VERDICT_BLOCKED) : NULL;
+    if (blocked) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_BUSY,
+                    "%s cannot be released yet, nor by force: %s: try again later", unit_id,
+                    blocked->reason);
+        return FALSE;
     }
     const LvpOutcomeRow *failed = outcome ? lvp_outcome_find_failure(outcome, unit_id) : NULL;
     if (failed && !force) {

@@ -16,6 +16,8 @@ typedef struct {
     int (*open_exclusive)(gpointer data, const char *name);
     char *(*find_opener)(gpointer data, const char *path);
     char *(*find_interface_address)(gpointer data, const char *name);
+    gint64 (*get_now_us)(gpointer data);
+    void (*sleep)(gpointer data, guint duration_us);
 } LvpHostEffects;
 
 /* EFFECTS and DATA outlive the host. Before the first use of it by another thread. */

@@ -483,3 +483,21 @@ lvp_host_find_interface_address(LvpHost *self, const char *name)
     freeifaddrs(all);
     return found;
 }
+
+/* ---- time ---- */
+
+gint64
+lvp_host_get_now_us(LvpHost *self)
+{
+    return self->effects->get_now_us ? self->effects->get_now_us(self->effects_data)
+                                     : g_get_monotonic_time();
+}
+
+void
+lvp_host_sleep(LvpHost *self, guint duration_us)
+{
+    if (self->effects->sleep)
+        self->effects->sleep(self->effects_data, duration_us);
+    else
+        g_usleep(duration_us);
+}

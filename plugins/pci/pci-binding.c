@@ -121,11 +121,12 @@ unbind(const LvpPciBinder *self, const char *address, GError **error)
 static gboolean
 wait_for_driver(const LvpPciBinder *self, const char *address, const char *driver)
 {
-    gint64 deadline = g_get_monotonic_time() + (gint64)MIN(self->timeout_ms, PROBE_WAIT_MS) * 1000;
+    gint64 deadline =
+        lvp_host_get_now_us(self->host) + (gint64)MIN(self->timeout_ms, PROBE_WAIT_MS) * 1000;
     while (!is_bound_to(self, address, driver)) {
-        if (g_get_monotonic_time() > deadline)
+        if (lvp_host_get_now_us(self->host) > deadline)
             return FALSE;
-        g_usleep(POLL_US);
+        lvp_host_sleep(self->host, POLL_US);
     }
     return TRUE;
 }
@@ -262,14 +263,15 @@ lvp_pci_take(const LvpPciBinder *self, const LvpPciBinding *binding, GError **er
 static char *
 wait_for_holder(const LvpPciBinder *self, const LvpPciBinding *binding)
 {
-    gint64 deadline = g_get_monotonic_time() + (gint64)MIN(self->timeout_ms, HOLDER_WAIT_MS) * 1000;
+    gint64 deadline =
+        lvp_host_get_now_us(self->host) + (gint64)MIN(self->timeout_ms, HOLDER_WAIT_MS) * 1000;
     g_autofree char *device = g_strdup_printf("vfio/%s", binding->group);
     for (;;) {
         char *holder = lvp_host_find_opener(self->host, device);
-        if (!holder || g_get_monotonic_time() > deadline)
+        if (!holder || lvp_host_get_now_us(self->host) > deadline)
             return holder;
         g_free(holder);
-        g_usleep(POLL_US);
+        lvp_host_sleep(self->host, POLL_US);
     }
 }
 

@@ -374,3 +374,23 @@ Test(allocator, wait_for_a_domain_ends_when_it_changes, .timeout = 20)
     cr_assert(lvp_allocator_wait_domain(world->allocator, machine, LVP_DOMAIN_OFF, 60000));
     g_thread_join(thread);
 }
+
+Test(allocator, quarantine_of_a_lost_unit_still_keeps_its_set)
+{
+    scripted_source_add_unit_in_set(world->cards, GPU, "0000:3d:00.0", "iommu:9");
+    scripted_source_add_unit_in_set(world->cards, GPU, "0000:3d:00.1", "iommu:9");
+    world_install(world);
+    g_autoptr(LvpUnitMark) mark = lvp_unit_mark_new("cards", "0000:3d:00.0");
+    mark->quarantine = g_strdup("unbind failed");
+    mark->resource = g_strdup(GPU);
+    mark->identity = g_strdup("of before");
+    mark->found = g_variant_ref_sink(g_variant_new_parsed("(['iommu:9'], @a{ss} {})"));
+    g_autoptr(GError) error = NULL;
+    lvp_journal_set_mark(world->journal, mark, &error);
+    assert_no_error(error);
+    world_restart(world);
+    assert_explained("0000:3d:00.0", "is not available: it goes only together with 0000:3d:00.0, "
+                                     "which is quarantined");
+    assert_explained("0000:3d:00.1", "is not available: it goes only together with 0000:3d:00.0, "
+                                     "which is quarantined");
+}

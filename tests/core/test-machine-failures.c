@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A create that fails at each of its steps gives everything back. */
 #include "assert-error.h"
+#include "reconcile.h"
 #include "world.h"
 
 #include <string.h>
@@ -217,6 +218,23 @@ Test(machine_failures, unit_that_cannot_be_put_back_is_quarantined_and_the_other
     cr_assert_null(world_find(world, "vm1"));
     g_autofree char *marks = world_query(world, "SELECT id, quarantine FROM unit_mark");
     cr_assert_str_eq(marks, CARD_1 "|it is made to stay");
+}
+
+Test(machine_failures, records_that_could_not_be_written_are_not_rolled_back_from_later)
+{
+    g_autoptr(GError) error = NULL;
+    LvpCreateSpec spec = make_spec();
+    world_execute(world, "CREATE TRIGGER no_records BEFORE INSERT ON record BEGIN SELECT "
+                         "RAISE(ABORT, 'no records'); END; CREATE TRIGGER no_removal BEFORE DELETE "
+                         "ON machine BEGIN SELECT RAISE(ABORT, 'no removal'); END");
+    cr_assert_null(lvp_machine_create(&world->jobs, &spec, NULL, &error));
+    assert_contains(error->message, "no records");
+    cr_assert_eq(world_find(world, "vm1")->step, LVP_STEP_RESERVED);
+    world_execute(world, "DROP TRIGGER no_records; DROP TRIGGER no_removal");
+    g_string_truncate(world->calls, 0);
+    lvp_reconcile_all(&world->jobs);
+    cr_assert_str_eq(world->calls->str, "", "%s", world->calls->str);
+    world_assert_nothing_left(world);
 }
 
 Test(machine_failures, blocked_unit_keeps_the_machine_as_failed)

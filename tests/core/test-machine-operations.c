@@ -389,6 +389,16 @@ Test(machine_operations, forced_release_makes_it_free_as_it_is)
     assert_explained("");
 }
 
+Test(machine_operations, device_with_an_effect_in_flight_is_not_released_even_by_force)
+{
+    g_autoptr(GError) error = NULL;
+    quarantine();
+    world->cards->given_back = LVP_VERDICT_BLOCKED;
+    cr_assert_not(release(TRUE, &error));
+    assert_error(error, LVP_ERROR_BUSY);
+    assert_explained("is quarantined: it is made to stay");
+}
+
 Test(machine_operations, device_that_is_not_quarantined_is_not_released)
 {
     g_autoptr(GError) error = NULL;

@@ -289,6 +289,36 @@ lvp_fake_host_set_driver(LvpFakeHost *self, const char *address, const char *dri
 }
 
 void
+lvp_fake_host_set_override(LvpFakeHost *self, const char *address, const char *override)
+{
+    g_mutex_lock(&self->mutex);
+    fake_device_set_override(self, fake_host_get_device(self, address), override);
+    g_mutex_unlock(&self->mutex);
+}
+
+gboolean
+lvp_fake_host_unload_vfio(LvpFakeHost *self)
+{
+    gboolean idle = TRUE;
+    GHashTableIter iter;
+    gpointer value;
+    g_mutex_lock(&self->mutex);
+    g_hash_table_iter_init(&iter, self->devices);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const FakeDevice *device = value;
+        idle = idle && !device->stuck && !fake_device_find_holder(self, device);
+    }
+    g_hash_table_iter_init(&iter, self->devices);
+    while (idle && g_hash_table_iter_next(&iter, NULL, &value))
+        if (g_strcmp0(((FakeDevice *)value)->driver, FAKE_VFIO) == 0)
+            fake_device_detach(self, value);
+    if (idle)
+        fake_driver_unload(self, FAKE_VFIO);
+    g_mutex_unlock(&self->mutex);
+    return idle;
+}
+
+void
 lvp_fake_host_reboot(LvpFakeHost *self)
 {
     g_mutex_lock(&self->mutex);
@@ -376,6 +406,24 @@ lvp_fake_host_fail_module(LvpFakeHost *self, int code)
 }
 
 /* ---- what came of it ---- */
+
+gboolean
+lvp_fake_host_has_pci(LvpFakeHost *self, const char *address)
+{
+    g_mutex_lock(&self->mutex);
+    gboolean found = g_hash_table_contains(self->devices, address);
+    g_mutex_unlock(&self->mutex);
+    return found;
+}
+
+gboolean
+lvp_fake_host_is_stuck(LvpFakeHost *self, const char *address)
+{
+    g_mutex_lock(&self->mutex);
+    gboolean stuck = fake_host_get_device(self, address)->stuck;
+    g_mutex_unlock(&self->mutex);
+    return stuck;
+}
 
 char *
 lvp_fake_host_get_driver(LvpFakeHost *self, const char *address)

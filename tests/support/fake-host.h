@@ -111,6 +111,10 @@ void lvp_fake_host_set_opener(LvpFakeHost *self, const char *path, const char *t
 void lvp_fake_host_set_reset(LvpFakeHost *self, const char *address, LvpFakeReset reset);
 /* Binds another driver, or none with NULL, as an administrator could. */
 void lvp_fake_host_set_driver(LvpFakeHost *self, const char *address, const char *driver);
+/* Writes driver_override; NULL clears it. */
+void lvp_fake_host_set_override(LvpFakeHost *self, const char *address, const char *override);
+/* rmmod vfio-pci: unbinds what is idle. FALSE where somebody holds a device of it. */
+gboolean lvp_fake_host_unload_vfio(LvpFakeHost *self);
 /* Another boot id; overrides, openers, hung writes, locks, VFs and the module are gone, host
  * drivers bound. Hosts of before are to be freed. */
 void lvp_fake_host_reboot(LvpFakeHost *self);
@@ -136,6 +140,9 @@ void lvp_fake_host_fail_module(LvpFakeHost *self, int code);
 
 /* ---- what came of it ---- */
 
+/* Whether a device stands there, and whether its device lock is held by what hangs. */
+gboolean lvp_fake_host_has_pci(LvpFakeHost *self, const char *address);
+gboolean lvp_fake_host_is_stuck(LvpFakeHost *self, const char *address);
 /* The driver or override as the kernel sees it, or NULL; g_free(). */
 char *lvp_fake_host_get_driver(LvpFakeHost *self, const char *address);
 char *lvp_fake_host_get_override(LvpFakeHost *self, const char *address);

@@ -377,7 +377,8 @@ kernel_load_module(gpointer data, const char *module)
         gpointer device;
         g_hash_table_iter_init(&iter, self->devices);
         while (g_hash_table_iter_next(&iter, NULL, &device))
-            fake_device_probe(self, device);
+            if (g_strcmp0(fake_device_get_wanted_driver(device), driver) == 0)
+                fake_device_probe(self, device);
     }
     g_mutex_unlock(&self->mutex);
     return code;

@@ -355,3 +355,40 @@ Test(fake_host, root_goes_with_the_host)
     cr_assert_not(g_file_test(root, G_FILE_TEST_EXISTS));
     lvp_fake_host_free(NULL);
 }
+
+/* ---- what an administrator does ---- */
+
+static void
+bind_to_vfio(void)
+{
+    lvp_fake_host_set_override(fake, DISK, "vfio-pci");
+    lvp_fake_host_set_driver(fake, DISK, "vfio-pci");
+}
+
+Test(fake_host, unloading_vfio_unbinds_what_is_idle_and_leaves_the_override)
+{
+    bind_to_vfio();
+    cr_assert(lvp_fake_host_unload_vfio(fake));
+    g_autofree char *driver = lvp_fake_host_get_driver(fake, DISK);
+    g_autofree char *override = lvp_fake_host_get_override(fake, DISK);
+    cr_assert_null(driver);
+    cr_assert_str_eq(override, "vfio-pci");
+    cr_assert_not(exists("bus/pci/drivers/vfio-pci"));
+}
+
+Test(fake_host, vfio_is_not_unloaded_while_somebody_holds_a_device)
+{
+    bind_to_vfio();
+    lvp_fake_host_set_opener(fake, "vfio/16", "pid 1 (qemu)");
+    cr_assert_not(lvp_fake_host_unload_vfio(fake));
+    g_autofree char *driver = lvp_fake_host_get_driver(fake, DISK);
+    cr_assert_str_eq(driver, "vfio-pci");
+}
+
+Test(fake_host, says_what_stands_there_and_what_is_stuck)
+{
+    cr_assert(lvp_fake_host_has_pci(fake, DISK));
+    cr_assert_not(lvp_fake_host_is_stuck(fake, DISK));
+    lvp_fake_host_pull(fake, DISK);
+    cr_assert_not(lvp_fake_host_has_pci(fake, DISK));
+}

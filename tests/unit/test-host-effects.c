@@ -311,6 +311,35 @@ Test(host_effects, threads_with_locks_of_their_own_do_not_disturb_each_other)
     }
 }
 
+static gint64
+get_made_time(gpointer data)
+{
+    return *(gint64 *)data;
+}
+
+static void
+make_time_pass(gpointer data, guint duration_us)
+{
+    *(gint64 *)data += duration_us;
+}
+
+Test(host_effects, made_host_has_a_time_of_its_own)
+{
+    static const LvpHostEffects TIME = {.get_now_us = get_made_time, .sleep = make_time_pass};
+    gint64 now_us = 5, before_us = g_get_monotonic_time();
+    lvp_host_set_effects(host, &TIME, &now_us);
+    lvp_host_sleep(host, 3600u * 1000000u);
+    cr_assert_eq(lvp_host_get_now_us(host), 5 + G_GINT64_CONSTANT(3600000000));
+    cr_assert_lt(g_get_monotonic_time() - before_us, 60 * G_USEC_PER_SEC);
+}
+
+Test(host_effects, time_of_a_host_without_a_model_is_the_real_one)
+{
+    gint64 before_us = lvp_host_get_now_us(host);
+    lvp_host_sleep(host, 1000);
+    cr_assert_geq(lvp_host_get_now_us(host) - before_us, 1000);
+}
+
 static gpointer
 look_until_told(gpointer stop)
 {

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim-mutants.h"
+
+#include <string.h>
+
+#define NO_HOLDER_CHECK "no-holder-check"
+#define LATE_RECORD "late-record"
+#define RESTORE_RE_PICKS "restore-re-picks"
+
+const char *const SIM_MUTANTS[] = {NO_HOLDER_CHECK, LATE_RECORD, RESTORE_RE_PICKS, NULL};
+
+/* The source as it is; a table has no room for what a mutant keeps. */
+static LvpSourceTable original;
+
+/* ---- nobody is seen to have a group open ---- */
+
+static char *
+find_nobody(gpointer data, const char *path)
+{
+    (void)data, (void)path;
+    return NULL;
+}
+
+/* ---- the original driver is read when the first write has been done ---- */
+
+static GVariant *
+prepare_late(gpointer self, const LvpHolding *holding, GCancellable *cancellable, GError **error)
+{
+    GVariant *early = original.prepare(self, holding, cancellable, error);
+    if (!early)
+        return NULL;
+    g_variant_take_ref(early);
+    gboolean ok = original.commit(self, early, cancellable, error);
+    g_variant_unref(early);
+    return ok ? original.prepare(self, holding, cancellable, error) : NULL;
+}
+
+/* ---- what a machine holds is chosen anew when it is bound again ---- */
+
+/* The record for the same units one address further, as if the first that is free had been taken.
+ */
+static GVariant *
+choose_anew(GVariant *record)
+{
+    static const char *const OTHERS[] = {"0000:01:00.0", "0000:03:00.0", "0000:04:00.0", NULL};
+    g_autoptr(GVariant) rows = g_variant_get_child_value(record, 1);
+    g_auto(GVariantBuilder) anew = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a(ssssssb)"));
+    GVariantIter iter;
+    const char *address, *identity, *driver, *override, *group, *unit;
+    gboolean passed;
+    g_variant_iter_init(&iter, rows);
+    while (g_variant_iter_next(&iter, "(&s&s&s&s&s&sb)", &address, &identity, &driver, &override,
+                               &group, &unit, &passed)) {
+        guint next = 0;
+        while (OTHERS[next] && strcmp(OTHERS[next], address) != 0)
+            next++;
+        const char *other = OTHERS[next] ? OTHERS[(next + 1) % 2] : address;
+        gboolean same = strcmp(unit, address) == 0;
+        g_variant_builder_add(&anew, "(ssssssb)", other, identity, driver, override, group,
+                              same ? other : unit, passed);
+    }
+    return g_variant_new("(u@a(ssssssb))", 1, g_variant_builder_end(&anew));
+}
+
+static gboolean
+commit_anew(gpointer self, GVariant *record, GCancellable *cancellable, GError **error)
+{
+    if (original.commit(self, record, cancellable, NULL))
+        return TRUE;
+    g_autoptr(GVariant) other = g_variant_take_ref(choose_anew(record));
+    return original.commit(self, other, cancellable, error);
+}
+
+/* ---- which ---- */
+
+void
+sim_mutate_pci(const char *mutant, LvpSourceTable *pci)
+{
+    original = *pci;
+    if (g_strcmp0(mutant, LATE_RECORD) == 0)
+        pci->prepare = prepare_late;
+    if (g_strcmp0(mutant, RESTORE_RE_PICKS) == 0)
+        pci->commit = commit_anew;
+}
+
+void
+sim_mutate_effects(const char *mutant, LvpHostEffects *effects)
+{
+    if (g_strcmp0(mutant, NO_HOLDER_CHECK) == 0)
+        effects->find_opener = find_nobody;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One seed: a world, a provider with its lives, the steps that the seed picks, and the end, where
+ * all must come to rest. */
+#pragma once
+
+#include "sim-checks.h"
+#include "sim-disk.h"
+
+/* What a seed lets happen. Crashes and reboots are always among it. */
+typedef enum {
+    SIM_WITH_FAULTS = 1 << 0, /* wrong answers of host, libvirt and disk */
+    SIM_WITH_WORLD = 1 << 1,  /* cards that go, foreign domains, an admin */
+} SimProfile;
+
+typedef struct Sim Sim;
+struct Sim {
+    guint64 seed;
+    guint profile;
+    gboolean verbose;
+    GRand *random;
+    SimFate fate;
+    SimDisk *disk;
+    SimWorld *world;
+    SimProvider *provider;
+    SimChecks *checks;
+    GQueue log; /* char *: the last steps */
+    guint64 n_steps, n_restarts, n_reboots;
+    guint n_created;  /* for uuids */
+    GVariant *labels; /* a{ss} */
+    char *problem;    /* the broken invariant */
+};
+
+/* A step; TEXT is what the log says of it. */
+typedef struct {
+    const char *name;
+    guint weight;
+    guint profile; /* all of it must be among the seed's */
+    void (*run)(Sim *self);
+} SimStep;
+
+/* Ends with an empty name. */
+extern const SimStep SIM_PROVIDER_STEPS[], SIM_WORLD_STEPS[];
+
+/* MUTANT: NULL, or of SIM_MUTANTS. */
+Sim *sim_new(guint64 seed, const char *mutant, gboolean verbose);
+void sim_free(Sim *self);
+/* FALSE where an invariant broke: self->problem. */
+gboolean sim_run(Sim *self, guint n_steps);
+
+/* ---- for the steps ---- */
+
+guint sim_pick(Sim *self, guint n);
+/* Adds to the log. */
+void sim_say(Sim *self, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* What the last call said; takes over ERROR. */
+void sim_say_end(Sim *self, gboolean ok, GError *error);
+/* Looks at the host again, as after each operation. */
+void sim_rescan(Sim *self);
+void sim_reconcile(Sim *self);
+/* Ends the provider, gently or dead, and starts it until it lives. */
+void sim_restart(Sim *self);
+/* A machine at random, of those that the journal has; NULL: none. g_free(). */
+char *sim_pick_machine(Sim *self);
+/* Runs ACT on the world, and notes which cards somebody has changed; RENEWED: not a person, but the
+ * kernel, which has forgotten. */
+void sim_act(Sim *self, gboolean renewed, void (*act)(Sim *self, gpointer data), gpointer data);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a user asks the provider for. */
+#include "sim-run.h"
+
+#include "default-template.h"
+
+#define N_NAMES 6
+
+static gboolean
+is_able(Sim *self)
+{
+    return self->provider->allocator && !self->fate.dead;
+}
+
+static void
+create(Sim *self, const char *name, const char *uuid, const char *class_name)
+{
+    GError *error = NULL;
+    LvpCreateSpec spec = {
+        .name = name,
+        .uuid = uuid,
+        .class_name = class_name,
+        .template_xml = DEFAULT_TEMPLATE,
+        .labels = self->labels,
+        .annotations = self->labels,
+        .start = sim_pick(self, 3) > 0,
+        .autostart = sim_pick(self, 2) == 0,
+    };
+    g_autoptr(LvpMachine) machine = lvp_machine_create(&self->provider->jobs, &spec, NULL, &error);
+    if (machine && !self->fate.dead)
+        g_hash_table_add(self->checks->kept, g_strdup(uuid));
+    sim_say_end(self, machine != NULL, error);
+    sim_rescan(self);
+}
+
+static void
+run_create(Sim *self)
+{
+    static const char *const CLASSES[] = {"plain", "gpu",  "gpus", "nic",
+                                          "both",  "disk", "fpga", "all"};
+    g_autofree char *name = g_strdup_printf("vm%u", sim_pick(self, N_NAMES));
+    g_autofree char *uuid = g_strdup_printf("00000000-0000-4000-8000-%012u", ++self->n_created);
+    const char *class_name = CLASSES[sim_pick(self, G_N_ELEMENTS(CLASSES))];
+    sim_say(self, "  %s of class %s, %s", name, class_name, uuid);
+    create(self, name, uuid, class_name);
+}
+
+static void
+run_start(Sim *self)
+{
+    g_autofree char *name = sim_pick_machine(self);
+    GError *error = NULL;
+    if (!name)
+        return;
+    sim_say(self, "  %s", name);
+    gboolean ok = lvp_machine_start(&self->provider->jobs, name, NULL, &error);
+    sim_say_end(self, ok, error);
+    sim_rescan(self);
+}
+
+static void
+run_stop(Sim *self)
+{
+    g_autofree char *name = sim_pick_machine(self);
+    GError *error = NULL;
+    if (!name)
+        return;
+    gboolean force = sim_pick(self, 2) == 0;
+    sim_say(self, "  %s%s", name, force ? " by force" : "");
+    gboolean ok = lvp_machine_stop(&self->provider->jobs, name, force, 0, NULL, &error);
+    sim_say_end(self, ok, error);
+    sim_rescan(self);
+}
+
+static void
+forget(Sim *self, const char *name)
+{
+    GHashTableIter iter;
+    gpointer uuid, its_name;
+    g_hash_table_iter_init(&iter, self->checks->machines);
+    while (g_hash_table_iter_next(&iter, &uuid, &its_name))
+        if (g_strcmp0(its_name, name) == 0)
+            g_hash_table_remove(self->checks->kept, uuid);
+}
+
+static void
+run_delete(Sim *self)
+{
+    g_autofree char *name = sim_pick_machine(self);
+    GError *error = NULL;
+    if (!name)
+        return;
+    sim_say(self, "  %s", name);
+    forget(self, name);
+    gboolean ok =
+        lvp_machine_delete(&self->provider->jobs, name, sim_pick(self, 2) == 0, NULL, &error);
+    sim_say_end(self, ok, error);
+    sim_rescan(self);
+}
+
+/* By force a card is free as it is: so that is where it belongs, from now on. */
+static void
+accept_group(Sim *self, int group)
+{
+    sim_checks_look(self->checks);
+    for (guint i = 0; i < self->world->cards->len; i++) {
+        SimCard *card = g_ptr_array_index(self->world->cards, i);
+        if (card->card.group != group || !sim_card_is_present(self->world, card) ||
+            sim_checks_explain(self->checks, card))
+            continue;
+        sim_binding_clear(&card->original);
+        card->original = sim_card_read(self->world, card);
+    }
+}
+
+static void
+run_release(Sim *self)
+{
+    GError *error = NULL;
+    const SimCard *card = sim_world_pick_card(self->world);
+    for (guint i = 0; i < 8 && !g_hash_table_contains(self->checks->marks, card->card.address); i++)
+        card = sim_world_pick_card(self->world);
+    gboolean marked = g_hash_table_contains(self->checks->marks, card->card.address);
+    gboolean force = marked && sim_pick(self, 4) == 0;
+    sim_say(self, "  %s%s", card->card.address, force ? " by force" : "");
+    gboolean ok = lvp_device_release(&self->provider->jobs, card->card.address, force, &error);
+    sim_say_end(self, ok, error);
+    if (force)
+        accept_group(self, card->card.group);
+    sim_rescan(self);
+}
+
+static void
+run_cordon(Sim *self)
+{
+    GError *error = NULL;
+    const SimCard *card = sim_world_pick_card(self->world);
+    gboolean cordoned = sim_pick(self, 2) == 0;
+    gboolean ok =
+        lvp_allocator_set_cordoned(self->provider->allocator, card->card.address, cordoned, &error);
+    sim_say(self, "  %s: %d", card->card.address, cordoned);
+    sim_say_end(self, ok, error);
+}
+
+static void
+run_reload(Sim *self)
+{
+    GError *error = NULL;
+    gboolean ok = sim_provider_install(self->provider, &error);
+    sim_say_end(self, ok, error);
+}
+
+static void
+run_reconcile(Sim *self)
+{
+    sim_reconcile(self);
+}
+
+static void
+run_restart(Sim *self)
+{
+    if (is_able(self))
+        sim_restart(self);
+}
+
+const SimStep SIM_PROVIDER_STEPS[] = {
+    {"create", 30, 0, run_create},  {"start", 12, 0, run_start},
+    {"stop", 10, 0, run_stop},      {"delete", 22, 0, run_delete},
+    {"release", 6, 0, run_release}, {"cordon", 3, 0, run_cordon},
+    {"reload", 2, 0, run_reload},   {"reconcile", 12, 0, run_reconcile},
+    {"restart", 4, 0, run_restart}, {NULL, 0, 0, NULL},
+};
