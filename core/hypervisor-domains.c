@@ -147,25 +147,31 @@ free_domain_seen(gpointer data)
     g_free(seen);
 }
 
-/* NULL where the domain has gone meanwhile. */
-static LvpDomainSeen *
-look_at(virDomainPtr domain)
+/* Adds the domain, unless it has gone meanwhile. FALSE where libvirt did not tell: a domain that is
+ * left out would pass for one that is gone. */
+static gboolean
+add_seen(GPtrArray *list, virDomainPtr domain, GError **error)
 {
-    char uuid[VIR_UUID_STRING_BUFLEN];
+    const char *name = virDomainGetName(domain);
     LvpDomainState state = LVP_DOMAIN_UNKNOWN;
+    char uuid[VIR_UUID_STRING_BUFLEN];
     char *xml = virDomainGetXMLDesc(domain, 0);
-    if (!xml || virDomainGetUUIDString(domain, uuid) < 0 || !read_state(domain, &state) ||
-        state == LVP_DOMAIN_ABSENT) {
+    if (!xml && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
+        return TRUE;
+    if (!xml || virDomainGetUUIDString(domain, uuid) < 0 || !read_state(domain, &state)) {
         free(xml);
-        return NULL;
+        return set_libvirt_error(error, "look at domain", name);
     }
-    LvpDomainSeen *seen = g_new0(LvpDomainSeen, 1);
-    seen->uuid = g_strdup(uuid);
-    seen->name = g_strdup(virDomainGetName(domain));
-    seen->state = state;
-    seen->xml = g_strdup(xml);
+    if (state != LVP_DOMAIN_ABSENT) {
+        LvpDomainSeen *seen = g_new0(LvpDomainSeen, 1);
+        seen->uuid = g_strdup(uuid);
+        seen->name = g_strdup(name);
+        seen->state = state;
+        seen->xml = g_strdup(xml);
+        g_ptr_array_add(list, seen);
+    }
     free(xml);
-    return seen;
+    return TRUE;
 }
 
 GPtrArray *
@@ -180,15 +186,14 @@ lvp_hypervisor_list(LvpHypervisor *self, GError **error)
         set_libvirt_error(error, "list", "its domains");
         return NULL;
     }
-    GPtrArray *list = g_ptr_array_new_with_free_func(free_domain_seen);
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(free_domain_seen);
+    gboolean ok = TRUE;
     for (int i = 0; i < count; i++) {
-        LvpDomainSeen *seen = look_at(domains[i]);
-        if (seen)
-            g_ptr_array_add(list, seen);
+        ok = ok && add_seen(list, domains[i], error);
         virDomainFree(domains[i]);
     }
     free(domains);
-    return list;
+    return ok ? g_steal_pointer(&list) : NULL;
 }
 
 gboolean

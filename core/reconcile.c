@@ -158,6 +158,16 @@ note_failure(const Pass *self, LvpMachine *machine, const char *what, const GErr
                              self->jobs->get_now_us(), &sight);
 }
 
+/* Whether the machine still has no domain: what was seen may be old, and what has a domain again is
+ * not given back. */
+static gboolean
+is_still_orphaned(const Pass *self, const LvpMachine *machine)
+{
+    LvpDomainState state;
+    return lvp_hypervisor_get_state(self->jobs->hypervisor, machine->uuid, &state, NULL) &&
+           state == LVP_DOMAIN_ABSENT;
+}
+
 /* TRUE where the machine is to be looked at again: it is another now. */
 static gboolean
 act(Pass *self, LvpMachine *machine, const LvpSight *sight)
@@ -189,6 +199,8 @@ act(Pass *self, LvpMachine *machine, const LvpSight *sight)
         note_failure(self, machine, "autostart", error);
         return FALSE;
     case LVP_ACTION_GIVE_BACK:
+        if (!is_still_orphaned(self, machine))
+            return TRUE;
         if (lvp_machine_delete(jobs, machine->name, TRUE, NULL, &error))
             g_message("machine %s was orphaned for too long: what it held is given back",
                       machine->name);

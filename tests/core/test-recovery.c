@@ -187,6 +187,25 @@ Test(recovery, orphan_whose_domain_is_back_is_none)
     assert_state("running");
 }
 
+/* The time is asked for between the look at the domains and the verdict. */
+static gint64
+define_meanwhile(void)
+{
+    if (world_get_domain(world) == LVP_DOMAIN_ABSENT)
+        world_define_foreign(world, "vm1", WORLD_UUID);
+    return world_clock_us;
+}
+
+Test(recovery, orphan_whose_domain_comes_back_before_the_verdict_keeps_what_it_holds)
+{
+    orphan();
+    world_clock_us += WORLD_GRACE_US;
+    world->jobs.get_now_us = define_meanwhile;
+    reconcile();
+    assert_state("stopped");
+    cr_assert(scripted_source_has_taken(world->cards, CARD_1));
+}
+
 Test(recovery, same_create_takes_an_orphan_up_again)
 {
     orphan();
