@@ -86,6 +86,12 @@ lvp_hypervisor_dup_problem(LvpHypervisor *self)
     return self->world->unreachable ? g_strdup("it is away") : NULL;
 }
 
+gboolean
+lvp_hypervisor_check_reachable(LvpHypervisor *self, GError **error)
+{
+    return !self->world->unreachable || lose_connection(error);
+}
+
 char *
 lvp_hypervisor_dup_domain_type(LvpHypervisor *self, GError **error)
 {
