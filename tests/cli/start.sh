@@ -72,8 +72,10 @@ fails "folder that cannot be written" 1 "cannot open journal /sys/state.db: * (*
 rmdir "$WORK"/state{2,3,4}/state.db
 head -c 8192 /dev/urandom >"$WORK/state2/state.db"
 cp "$WORK/state2/state.db" "$WORK/state2.copy"
-fails "no journal" 1 "cannot open journal $WORK/state2/state.db: *" --libvirt-provider-dir="$WORK/state2"
-check "it is as it was" cmp "$WORK/state2/state.db" "$WORK/state2.copy"
+starts "a journal that is none is set aside" --libvirt-provider-dir="$WORK/state2"
+check "as it was" cmp "$WORK"/state2/state.db.damaged-*Z "$WORK/state2.copy"
+starts "and it goes on with the new one" --libvirt-provider-dir="$WORK/state2"
+is "of which there is one" "$(find "$WORK/state2" -name 'state.db*' | wc -l)" 2
 python3 -c 'import sqlite3, sys
 db = sqlite3.connect(sys.argv[1])
 db.execute("PRAGMA user_version=99")
