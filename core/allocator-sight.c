@@ -82,8 +82,11 @@ mark_used(LvpAllocator *self, const LvpDomainUse *use, const char *address)
         const LvpMachine *holder = unit ? unit->holder : NULL;
         if (!unit || (holder && strcmp(holder->uuid, use->uuid) == 0))
             continue;
+        gboolean ours = g_hash_table_contains(self->machine_index, use->uuid);
         g_autofree char *reason =
-            g_strdup_printf("domain %s, which is not ours to manage, has it", use->name);
+            g_strdup_printf(ours ? "the domain of machine %s has it, which does not hold it"
+                                 : "domain %s, which is not ours to manage, has it",
+                            use->name);
         lvp_unit_set_core_condition(unit, LVP_CONDITION_FOREIGN, reason);
     }
 }

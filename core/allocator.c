@@ -58,8 +58,11 @@ lvp_allocator_new(LvpJournal *journal, GError **error)
     self->selection = lvp_selection_new();
     self->uses = g_ptr_array_new();
     self->ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    for (guint i = 0; i < machines->len; i++)
-        lvp_allocator_add_machine(self, g_ptr_array_index(machines, i));
+    for (guint i = 0; i < machines->len; i++) {
+        LvpMachine *machine = g_ptr_array_index(machines, i);
+        machine->told_state = lvp_machine_get_state(machine); /* an earlier run has told of it */
+        lvp_allocator_add_machine(self, machine);
+    }
     g_ptr_array_set_free_func(marks, NULL);
     for (guint i = 0; i < marks->len; i++) {
         LvpUnitMark *mark = g_ptr_array_index(marks, i);

@@ -142,16 +142,19 @@ lvp_describe_unlisted(const LvpWorld *world, const char *source, const LvpUnit *
     return end_row(&row);
 }
 
+/* Of two at one address, a lost one and the one that is there now: the latter. */
 static const LvpInventoryUnit *
 find_device(const LvpWorld *world, const char *id)
 {
     const GPtrArray *units = lvp_inventory_get_units(world->inventory);
+    const LvpInventoryUnit *found = NULL;
     for (guint i = 0; i < units->len; i++) {
         const LvpInventoryUnit *unit = g_ptr_array_index(units, i);
-        if (strcmp(unit->found->id, id) == 0)
-            return unit;
+        if (strcmp(unit->found->id, id) == 0 &&
+            (!found || (found->found->conditions & LVP_CONDITION_LOST)))
+            found = unit;
     }
-    return NULL;
+    return found;
 }
 
 static void

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "event.h"
 
+#include <libvirt-provider/text.h>
+
 LvpEvent *
 lvp_event_new(
     const char *kind, const char *subject, const char *from, const char *to, const char *reason)
@@ -10,7 +12,7 @@ lvp_event_new(
     self->subject = g_strdup(subject);
     self->from = g_strdup(from);
     self->to = g_strdup(to);
-    self->reason = g_strdup(reason ? reason : "");
+    self->reason = lvp_text_make_printable(reason ? reason : ""); /* one event is one line */
     return self;
 }
 

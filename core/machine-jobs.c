@@ -54,6 +54,7 @@ carry_out_create(const LvpMachineJobs *jobs,
 static gboolean
 take_up(const LvpMachineJobs *jobs,
         const LvpMachine *machine,
+        gboolean start,
         const LvpProgress *progress,
         GError **error)
 {
@@ -61,7 +62,20 @@ take_up(const LvpMachineJobs *jobs,
     if (machine->domain != LVP_DOMAIN_ABSENT)
         return TRUE;
     g_message("machine %s is taken up again", machine->name);
-    return lvp_machine_start(jobs, machine->name, progress, error);
+    if (start)
+        return lvp_machine_start(jobs, machine->name, progress, error);
+    g_autoptr(LvpMachine) held =
+        lvp_allocator_resume(jobs->allocator, machine->uuid, LVP_OPERATION_NONE);
+    if (!held) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_BUSY, "machine %s is busy: try again later",
+                    machine->name);
+        return FALSE;
+    }
+    g_autoptr(GPtrArray) sources = lvp_allocator_dup_sources(jobs->allocator);
+    gboolean ok = lvp_step_define_domain(jobs, sources, held, error);
+    lvp_step_look_at_domain(jobs, held);
+    lvp_allocator_rest(jobs->allocator, held);
+    return ok;
 }
 
 LvpMachine *
@@ -89,7 +103,8 @@ lvp_machine_create(const LvpMachineJobs *jobs,
     if (!machine)
         return NULL;
     if (existing)
-        return take_up(jobs, machine, progress, error) ? g_steal_pointer(&machine) : NULL;
+        return take_up(jobs, machine, spec.start, progress, error) ? g_steal_pointer(&machine)
+                                                                   : NULL;
     GError *problem = NULL;
     if (carry_out_create(jobs, machine, progress, &problem)) {
         g_message("machine %s (%s) of class %s is created", machine->name, machine->uuid,

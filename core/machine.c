@@ -117,8 +117,10 @@ lvp_machine_get_unit_state(const LvpMachine *self)
         return "reserved";
     if (self->operation == LVP_OPERATION_CREATE && self->step == LVP_STEP_PREPARED)
         return "binding";
-    return self->domain == LVP_DOMAIN_RUNNING || self->domain == LVP_DOMAIN_PAUSED ? "in-use"
-                                                                                   : "bound";
+    gboolean runs = self->domain == LVP_DOMAIN_RUNNING || self->domain == LVP_DOMAIN_PAUSED ||
+                    (self->domain == LVP_DOMAIN_UNKNOWN && self->created &&
+                     self->desired == LVP_DESIRED_RUNNING);
+    return runs ? "in-use" : "bound";
 }
 
 char *
