@@ -171,6 +171,14 @@ log_new_notes(const LvpMachine *machine, GHashTable *notes)
             g_message("machine %s: %s: %s", machine->name, (const char *)unit, (const char *)note);
 }
 
+void
+lvp_allocator_drop_notes(LvpAllocator *self, LvpMachine *machine)
+{
+    g_mutex_lock(&self->mutex);
+    g_hash_table_remove_all(machine->notes);
+    g_mutex_unlock(&self->mutex);
+}
+
 static gboolean
 is_orphaned(const LvpMachine *machine)
 {

@@ -130,6 +130,18 @@ Test(recovery, device_that_somebody_took_away_is_named_and_left)
     cr_assert_null(strstr(world->calls->str, "commit"));
 }
 
+Test(recovery, device_that_a_start_has_bound_again_is_named_no_more)
+{
+    world_make(world, "both");
+    lvp_hypervisor_destroy(world->hypervisor, WORLD_UUID, NULL);
+    world->cards->found_again = LVP_VERDICT_NEEDS_COMMIT;
+    world->cards->odd_unit = CARD_1;
+    reconcile();
+    assert_reason(CARD_1 ": ");
+    cr_assert(lvp_machine_start(&world->jobs, "vm1", NULL, NULL));
+    cr_assert_null(lvp_machine_dup_reason(world_find(world, "vm1")));
+}
+
 Test(recovery, device_that_is_blocked_is_to_be_looked_at_again_soon)
 {
     world_make(world, "both");
