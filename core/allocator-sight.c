@@ -174,6 +174,28 @@ log_new_notes(const LvpMachine *machine, GHashTable *notes)
             g_message("machine %s: %s: %s", machine->name, (const char *)unit, (const char *)note);
 }
 
+void
+lvp_allocator_note_failure(LvpAllocator *self, LvpMachine *machine, const char *failure)
+{
+    g_mutex_lock(&self->mutex);
+    if (g_strcmp0(machine->failure, failure) != 0) {
+        if (failure)
+            g_message("machine %s: %s", machine->name, failure);
+        g_free(machine->failure);
+        machine->failure = g_strdup(failure);
+    }
+    g_mutex_unlock(&self->mutex);
+}
+
+void
+lvp_allocator_drop_notes(LvpAllocator *self, LvpMachine *machine)
+{
+    g_mutex_lock(&self->mutex);
+    g_hash_table_remove_all(machine->notes);
+    g_clear_pointer(&machine->failure, g_free);
+    g_mutex_unlock(&self->mutex);
+}
+
 static gboolean
 is_orphaned(const LvpMachine *machine)
 {

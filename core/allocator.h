@@ -131,6 +131,11 @@ void lvp_allocator_note_sight(LvpAllocator *self,
                               const char *boot_id,
                               gint64 now_us,
                               LvpSight *sight);
+/* What the machine should get by itself, and why that failed: logged when it is new. NULL: it has
+ * got it, or needs nothing. */
+void lvp_allocator_note_failure(LvpAllocator *self, LvpMachine *machine, const char *failure);
+/* What was noted of the machine's units is over: they have been put in order. */
+void lvp_allocator_drop_notes(LvpAllocator *self, LvpMachine *machine);
 /* Machines that no job runs on: LvpMachine, with a reference each. */
 GPtrArray *lvp_allocator_list_idle(LvpAllocator *self);
 /* Whether a unit is blocked: then it is to be looked at again soon. */

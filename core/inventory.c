@@ -253,13 +253,36 @@ compare_units(gconstpointer a, gconstpointer b)
     return sources ? sources : ids ? ids : strcmp(left->found->identity, right->found->identity);
 }
 
+/* Whether another stands at the id of the unit, or the unit at that of another which is lost. */
+static gboolean
+is_replaced(const LvpInventory *self, const LvpInventoryUnit *unit)
+{
+    for (guint i = 0; i < self->displaced->len; i++)
+        if (equal_units(g_ptr_array_index(self->displaced, i), unit))
+            return TRUE;
+    return FALSE;
+}
+
+/* A lost unit keeps from others what was taken with it and is still there: not a set of which
+ * nothing but what came in its place is left. */
+static gboolean
+is_set_left(const LvpInventory *self, const LvpExclusionSet *set)
+{
+    for (guint i = 0; set && i < set->members->len; i++)
+        if (!is_replaced(self, g_ptr_array_index(set->members, i)))
+            return TRUE;
+    return FALSE;
+}
+
 static void
-join_sets(LvpInventory *self, LvpInventoryUnit *unit)
+join_sets(LvpInventory *self, LvpInventoryUnit *unit, gboolean displaced)
 {
     for (guint i = 0; unit->found->sets && i < unit->found->sets->len; i++) {
         g_autofree char *name =
             g_strdup_printf("%s:%s", unit->source, g_array_index(unit->found->sets, char *, i));
         LvpExclusionSet *set = g_hash_table_lookup(self->sets, name);
+        if (displaced && !is_set_left(self, set))
+            continue;
         if (!set) {
             set = g_new0(LvpExclusionSet, 1);
             set->name = g_steal_pointer(&name);
@@ -341,9 +364,13 @@ lvp_inventory_seal(LvpInventory *self)
     for (guint i = 0; i < self->snapshots->len; i++)
         place_amounts(self, g_ptr_array_index(self->snapshots, i));
     for (guint i = 0; i < self->units->len; i++) {
-        place_unit(self, g_ptr_array_index(self->units, i));
-        join_sets(self, g_ptr_array_index(self->units, i));
+        LvpInventoryUnit *unit = g_ptr_array_index(self->units, i);
+        place_unit(self, unit);
+        if (!g_ptr_array_find(self->displaced, unit, NULL))
+            join_sets(self, unit, FALSE);
     }
+    for (guint i = 0; i < self->displaced->len; i++)
+        join_sets(self, g_ptr_array_index(self->displaced, i), TRUE);
     for (guint i = 0; i < self->resources->len; i++)
         lvp_resource_seal(g_ptr_array_index(self->resources, i));
     for (guint i = 0; i < self->units->len; i++)

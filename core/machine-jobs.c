@@ -124,7 +124,7 @@ lvp_machine_create(const LvpMachineJobs *jobs,
 /* Brings what the sources hold for the machine back to what the records say: after a reboot the
  * devices are on their host drivers again. */
 static gboolean
-commit_again(GPtrArray *sources, const LvpMachine *machine, GError **error)
+commit_again(const LvpMachineJobs *jobs, GPtrArray *sources, LvpMachine *machine, GError **error)
 {
     for (guint i = 0; i < machine->holdings->len; i++) {
         const LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
@@ -134,6 +134,7 @@ commit_again(GPtrArray *sources, const LvpMachine *machine, GError **error)
             (needs_commit && !lvp_source_commit(source, holding, error)))
             return FALSE;
     }
+    lvp_allocator_drop_notes(jobs->allocator, machine);
     return TRUE;
 }
 
@@ -147,7 +148,8 @@ lvp_machine_bind_again(const LvpMachineJobs *jobs, const char *uuid, GError **er
         return FALSE;
     }
     gboolean ok =
-        lvp_step_check_sources(sources, machine, error) && commit_again(sources, machine, error) &&
+        lvp_step_check_sources(sources, machine, error) &&
+        commit_again(jobs, sources, machine, error) &&
         lvp_allocator_advance(jobs->allocator, machine, LVP_STEP_COMMITTED, jobs->boot_id, error);
     lvp_allocator_rest(jobs->allocator, machine);
     return ok;
@@ -166,7 +168,7 @@ carry_out_start(const LvpMachineJobs *jobs,
         return FALSE;
     if (state != LVP_DOMAIN_RUNNING && state != LVP_DOMAIN_PAUSED) {
         lvp_step_say(progress, "looking at the resources");
-        if (!commit_again(sources, machine, error))
+        if (!commit_again(jobs, sources, machine, error))
             return FALSE;
     }
     if (strcmp(machine->boot_id, jobs->boot_id) != 0 &&

@@ -47,6 +47,7 @@ lvp_machine_unref(LvpMachine *self)
     g_free(self->error);
     g_ptr_array_unref(self->holdings);
     g_hash_table_unref(self->notes);
+    g_free(self->failure);
     g_free(self);
 }
 
@@ -136,6 +137,8 @@ lvp_machine_dup_reason(const LvpMachine *self)
         return g_strdup("its domain was undefined by somebody else; what it holds is given back "
                         "after orphan-grace: start it, or create it again with the same uuid, to "
                         "keep it");
+    if (self->failure)
+        return g_strdup(self->failure);
     GHashTableIter iter;
     gpointer unit, note;
     g_hash_table_iter_init(&iter, self->notes);

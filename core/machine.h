@@ -60,6 +60,7 @@ typedef struct {
     const char *told_state; /* the last that was told of it, literal; NULL: nothing yet */
     gint64 orphaned_at_us; /* by the clock of the jobs: its domain was first missed; 0: it is not */
     GHashTable *notes;     /* id of a unit -> why it is not as it should be */
+    char *failure;         /* what it should get by itself, and why that failed; NULL: nothing */
 } LvpMachine;
 
 /* Fresh: a create that has not begun. */

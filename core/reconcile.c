@@ -151,11 +151,8 @@ settle(const Pass *self, const char *uuid, LvpOperation operation)
 static void
 note_failure(const Pass *self, LvpMachine *machine, const char *what, const GError *error)
 {
-    GHashTable *notes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    g_hash_table_insert(notes, g_strdup(what), g_strdup(error->message));
-    LvpSight sight;
-    lvp_allocator_note_sight(self->jobs->allocator, machine, notes, self->jobs->boot_id,
-                             self->jobs->get_now_us(), &sight);
+    g_autofree char *failure = g_strdup_printf("%s: %s", what, error->message);
+    lvp_allocator_note_failure(self->jobs->allocator, machine, failure);
 }
 
 /* Whether the machine still has no domain: what was seen may be old, and what has a domain again is
@@ -176,6 +173,7 @@ act(Pass *self, LvpMachine *machine, const LvpSight *sight)
     g_autoptr(GError) error = NULL;
     switch (lvp_verdict_decide(sight)) {
     case LVP_ACTION_REST:
+        lvp_allocator_note_failure(jobs->allocator, machine, NULL);
         return FALSE;
     case LVP_ACTION_UNDO:
     case LVP_ACTION_FINISH:

@@ -383,6 +383,50 @@ Test(inventory, lost_unit_keeps_its_sets_and_attributes)
     lvp_inventory_free(pool.inventory);
 }
 
+/* One that a machine holds, of set iommu:1, at whose ID another stands by now. */
+static LvpInventoryUnit *
+take_replaced(const Pool *pool, char *id)
+{
+    static char identity[] = "what it was", resource[] = GPU;
+    g_autoptr(GVariant) found =
+        g_variant_ref_sink(g_variant_new_parsed("(['iommu:1'], @a{ss} {})"));
+    const LvpHeldUnit held = {resource, id, identity, 0, found};
+    lvp_inventory_add_held_unit(pool->inventory, "pci", &held, LVP_CONDITION_LOST, "it is gone");
+    lvp_inventory_seal(pool->inventory);
+    LvpInventoryUnit *lost = lvp_inventory_find_held_unit(pool->inventory, "pci", id, identity);
+    lvp_unit_take(lost, VM1);
+    return lost;
+}
+
+Test(inventory, lost_unit_does_not_hold_what_came_in_its_place)
+{
+    static char id[] = "a";
+    Pool pool = begin_pool();
+    add_unit(&pool, "a", 0, "iommu:1", NULL);
+    add_snapshot(&pool);
+    LvpInventoryUnit *lost = take_replaced(&pool, id);
+    cr_assert(lvp_unit_is_free(find(&pool, "a")));
+    lvp_unit_take(find(&pool, "a"), VM2);
+    lvp_unit_give(lost);
+    cr_assert_eq(find(&pool, "a")->holder, VM2);
+    lvp_inventory_free(pool.inventory);
+}
+
+Test(inventory, lost_unit_holds_what_was_taken_with_it_though_another_came_in_its_place)
+{
+    static char id[] = "a";
+    Pool pool = begin_pool();
+    add_unit(&pool, "a", 0, "iommu:1", NULL);
+    add_unit(&pool, "b", 0, "iommu:1", NULL);
+    add_snapshot(&pool);
+    LvpInventoryUnit *lost = take_replaced(&pool, id);
+    cr_assert_not(lvp_unit_is_free(find(&pool, "b")), "it is bound with the old one");
+    cr_assert_not(lvp_unit_is_free(find(&pool, "a")), "nor can the new one go without it");
+    lvp_unit_give(lost);
+    cr_assert_eq(count_free(&pool), 2);
+    lvp_inventory_free(pool.inventory);
+}
+
 Test(inventory, lost_unit_of_a_known_resource_is_listed_and_not_free)
 {
     Pool pool = begin_pool();

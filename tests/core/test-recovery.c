@@ -115,6 +115,37 @@ Test(recovery, device_that_cannot_be_bound_after_a_reboot_is_named_and_tried_aga
     cr_assert_null(lvp_machine_dup_reason(world_find(world, "vm1")));
 }
 
+static guint told_count;
+
+static GLogWriterOutput
+count_told(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
+{
+    (void)level;
+    (void)data;
+    for (gsize i = 0; i < n_fields; i++)
+        if (strcmp(fields[i].key, "MESSAGE") == 0 && strstr(fields[i].value, ": "))
+            told_count++;
+    return G_LOG_WRITER_HANDLED;
+}
+
+Test(recovery, device_that_cannot_be_bound_after_a_reboot_is_logged_once)
+{
+    world_make(world, "both");
+    world_reboot(world);
+    world->cards->fail_at = "commit";
+    world->cards->found_again = LVP_VERDICT_NEEDS_COMMIT;
+    world->cards->odd_unit = CARD_1;
+    g_log_set_writer_func(count_told, NULL, NULL);
+    reconcile();
+    guint once = told_count;
+    cr_assert_gt(once, 0);
+    reconcile();
+    reconcile();
+    cr_assert_eq(told_count, once);
+    cr_assert_not_null(g_hash_table_lookup(world_find(world, "vm1")->notes, CARD_1));
+    assert_reason("after a reboot: ");
+}
+
 /* ---- devices ---- */
 
 Test(recovery, device_that_somebody_took_away_is_named_and_left)
@@ -128,6 +159,18 @@ Test(recovery, device_that_somebody_took_away_is_named_and_left)
     assert_state("stopped");
     assert_reason(CARD_1 ": ");
     cr_assert_null(strstr(world->calls->str, "commit"));
+}
+
+Test(recovery, device_that_a_start_has_bound_again_is_named_no_more)
+{
+    world_make(world, "both");
+    lvp_hypervisor_destroy(world->hypervisor, WORLD_UUID, NULL);
+    world->cards->found_again = LVP_VERDICT_NEEDS_COMMIT;
+    world->cards->odd_unit = CARD_1;
+    reconcile();
+    assert_reason(CARD_1 ": ");
+    cr_assert(lvp_machine_start(&world->jobs, "vm1", NULL, NULL));
+    cr_assert_null(lvp_machine_dup_reason(world_find(world, "vm1")));
 }
 
 Test(recovery, device_that_is_blocked_is_to_be_looked_at_again_soon)

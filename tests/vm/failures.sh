@@ -13,10 +13,6 @@ nics_are_back() {
     done
 }
 
-no_machine_is_left() {
-    [ -z "$(lpctl machine list -o name)" ] && [ -z "$(virsh -q list --all --name)" ]
-}
-
 no_operation_is_under_way() {
     ! lpctl machine list -o json | jq -e '.machines[] | select(.state == "creating" or .state == "deleting")'
 }

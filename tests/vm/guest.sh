@@ -117,11 +117,45 @@ is_back() {
     is "$1 has no driver_override" "$(override_of "$1")" "(null)"
 }
 
+# host_state: the driver and the override of each PCI function.
+host_state() {
+    local folder
+    for folder in /sys/bus/pci/devices/*; do
+        echo "${folder##*/} $(driver_of "${folder##*/}") $(override_of "${folder##*/}")"
+    done
+}
+
+journal_rows() {
+    python3 -c '
+import sqlite3
+journal = sqlite3.connect("file:/var/lib/libvirt-provider/state.db?mode=ro", uri=True)
+for table in ("machine", "held_unit", "record", "unit_mark WHERE quarantine IS NOT NULL"):
+    for row in journal.execute("SELECT * FROM " + table):
+        print(table, row)
+'
+}
+
+no_machine_is_left() { [ -z "$(lpctl machine list -o name)" ] && [ -z "$(virsh -q list --all --name)" ]; }
+
+# all_is_back: what holds after each scenario: machines and domains are gone, each device is where it was at boot.
+all_is_back() {
+    check "no machine and no domain is left" eventually 60 no_machine_is_left
+    is "each device is on the driver it had at boot" "$(host_state)" "$HOST_AT_BOOT"
+    is "the journal holds nothing" "$(journal_rows)" ""
+    check "no device is in any state but free, host or unusable" no_device_is_odd
+}
+
+no_device_is_odd() {
+    lpctl device list -o json | jq -e '[.devices[] | select(.machine != null or
+        (.state != "free" and .state != "unusable") or (.conditions - ["host"] != []))] == []'
+}
+
 # begin: the host as every scenario wants it.
 begin() {
     say booted
     start_udev
     find_devices
+    HOST_AT_BOOT=$(host_state)
     say devices are there
     start_libvirtd || give_up "libvirtd does not answer"
     say libvirtd answers
