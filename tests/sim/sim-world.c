@@ -31,6 +31,7 @@ static const struct {
 #define VENDOR 0x10deu
 #define CLASS_NETWORK 0x020000u
 #define FLAGS_DOWN 0x1002u
+#define FLAGS_UP 0x1003u
 #define OTHER_REVISION 0x77u
 
 gint64 sim_clock_us = 1;
@@ -65,9 +66,20 @@ sim_card_plug(SimWorld *self, SimCard *card)
                pci->class_code);
     lvp_fake_host_add_pci(self->host, pci);
     g_autofree char *name = g_strdup_printf("eth%d", pci->group);
+    card->up = FALSE;
     if (pci->class_code == CLASS_NETWORK)
         lvp_fake_host_add_net(
             self->host, &(LvpFakeNet){.name = name, .pci = pci->address, .flags = FLAGS_DOWN});
+}
+
+void
+sim_card_set_up(SimWorld *self, SimCard *card, gboolean up)
+{
+    g_autofree char *name = g_strdup_printf("eth%d", card->card.group);
+    if (card->card.class_code != CLASS_NETWORK)
+        return;
+    card->up = up;
+    lvp_fake_host_set_net_flags(self->host, name, up ? FLAGS_UP : FLAGS_DOWN);
 }
 
 gboolean
@@ -132,6 +144,12 @@ static void
 watch_write(SimWorld *self, const SimCard *card, const char *path)
 {
     const char *opener = card ? sim_world_find_opener(self, card->card.group) : NULL;
+    if (card && card->up && g_str_has_suffix(path, "/unbind") && !self->violation) {
+        g_autofree char *driver = lvp_fake_host_get_driver(self->host, card->card.address);
+        if (g_strcmp0(driver, card->card.driver) == 0)
+            self->violation =
+                g_strdup_printf("%s is taken while its interface is up", card->card.address);
+    }
     if (!opener || self->violation ||
         !(g_str_has_suffix(path, "/unbind") || g_str_has_suffix(path, "/reset")))
         return;

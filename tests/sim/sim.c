@@ -50,6 +50,7 @@ run_seed(guint64 seed, const Arguments *arguments, gboolean tell, Sums *sums)
         printf("# again: sim --seed %" G_GUINT64_FORMAT " --steps %" G_GINT64_FORMAT " -v\n", seed,
                arguments->n_steps);
     }
+    fflush(stdout);
     sim_free(sim);
     return ok;
 }
