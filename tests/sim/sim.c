@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SECONDS_OF_A_MUTANT 15
+#define SECONDS_OF_A_MUTANT 25
 
 typedef struct {
     gint64 first, n_seeds, n_steps, one, seconds;
