@@ -88,8 +88,8 @@ char *lvp_host_find_opener(LvpHost *self, const char *path);
 /* An address of the network interface NAME as text, or NULL; g_free(). Only on host root "/". */
 char *lvp_host_find_interface_address(LvpHost *self, const char *name);
 
-/* A clock that never goes back, and a pause by it. What waits for the kernel asks the host for both:
- * a made host may have a time of its own. */
+/* A clock that never goes back, and a pause by it. What waits for the kernel asks the host for
+ * both: a made host may have a time of its own. */
 gint64 lvp_host_get_now_us(LvpHost *self);
 void lvp_host_sleep(LvpHost *self, guint duration_us);
 
