@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command: runs seeds, or one again; as a TAP test, and with mutants. */
+/* The command: runs seeds, or one again; as a TAP test, and with mutants. A seed that fails prints
+ * how to run it again; ninja sim-million makes a million steps. Seeds of 4n+0 have crashes and
+ * reboots only, +1 also faults, +2 also a restless world, +3 all. */
 #include "sim-mutants.h"
 #include "sim-run.h"
 
