@@ -562,6 +562,20 @@ prepare_statements(LvpJournalDb *self, GError **error)
     return TRUE;
 }
 
+/* What an earlier process has left in the log may stand in the cache only: Linux forgets a sync
+ * that failed. What is written after it would be lost with it when the power goes, so all of it
+ * goes into the file first. With a reader it has to wait for the next start. */
+static gboolean
+write_log_back(LvpJournalDb *self, GError **error)
+{
+    int result =
+        sqlite3_wal_checkpoint_v2(self->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (result == SQLITE_OK || result == SQLITE_BUSY)
+        return TRUE;
+    set_db_error(self, error, "open");
+    return FALSE;
+}
+
 LvpJournalDb *
 lvp_journal_db_open(const char *path, GError **error)
 {
@@ -574,8 +588,8 @@ lvp_journal_db_open(const char *path, GError **error)
         return NULL;
     }
     sqlite3_busy_timeout(self->handle, 2000);
-    if (!execute(self, PRAGMAS, error) || !make_schema(self, error) ||
-        !prepare_statements(self, error))
+    if (!execute(self, PRAGMAS, error) || !write_log_back(self, error) ||
+        !make_schema(self, error) || !prepare_statements(self, error))
         return NULL;
     return g_steal_pointer(&self);
 }

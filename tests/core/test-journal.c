@@ -8,6 +8,8 @@
 #include <libvirt-provider/inventory.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define UUID_1 "00000000-0000-4000-8000-000000000001"
 #define UUID_2 "00000000-0000-4000-8000-000000000002"
@@ -380,4 +382,30 @@ Test(journal, machine_is_removed_and_its_units_marked_in_one_write)
     g_autofree char *machines = reopen(), *text = reopen_marks();
     cr_assert_str_eq(machines, "");
     assert_contains(text, "0000:3b:00.1 cordoned=0 quarantine=stuck");
+}
+
+static gsize
+measure_log(void)
+{
+    g_autofree char *path = g_build_filename(folder, "state.db-wal", NULL);
+    GStatBuf status = {0};
+    g_stat(path, &status);
+    return (gsize)status.st_size;
+}
+
+Test(journal, log_of_a_process_that_died_is_written_back_at_the_next_start)
+{
+    lvp_journal_close(g_steal_pointer(&journal));
+    pid_t child = fork();
+    if (child == 0) {
+        open_journal();
+        lvp_journal_reserve(journal, make_machine(UUID_1, "vm1"), NULL);
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+    cr_assert_gt(measure_log(), 0);
+    open_journal();
+    cr_assert_eq(measure_log(), 0);
+    g_autofree char *text = reopen();
+    assert_contains(text, "vm1");
 }

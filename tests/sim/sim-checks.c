@@ -269,6 +269,37 @@ check_kept(const SimChecks *self)
     return NULL;
 }
 
+/* ---- domains ---- */
+
+static gboolean
+holds(const SimChecks *self, const char *uuid, const char *address)
+{
+    for (guint i = 0; i < self->rows->len; i++) {
+        const SimRow *row = g_ptr_array_index(self->rows, i);
+        if (strcmp(row->owner, uuid) == 0 && strcmp(row->address, address) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* A domain that we have made is of a machine, and has nothing but what that machine holds. */
+static char *
+check_domains(const SimChecks *self)
+{
+    for (guint i = 0; i < self->world->domains->len; i++) {
+        const SimDomain *domain = g_ptr_array_index(self->world->domains, i);
+        if (domain->name[0] == 'f')
+            continue;
+        if (!g_hash_table_contains(self->machines, domain->uuid))
+            return g_strdup_printf("domain %s is of no machine", domain->name);
+        for (guint k = 0; domain->addresses[k]; k++)
+            if (!holds(self, domain->uuid, domain->addresses[k]))
+                return g_strdup_printf("domain %s has %s, which its machine does not hold",
+                                       domain->name, domain->addresses[k]);
+    }
+    return NULL;
+}
+
 /* ---- cards ---- */
 
 static char *
@@ -405,6 +436,8 @@ sim_checks_run(SimChecks *self)
         problem = check_kept(self);
     if (!problem)
         problem = check_marks(self);
+    if (!problem)
+        problem = check_domains(self);
     for (guint i = 0; i < self->world->cards->len && !problem; i++)
         problem = check_card(self, g_ptr_array_index(self->world->cards, i));
     Look look = {self, problem};

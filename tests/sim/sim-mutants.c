@@ -37,12 +37,28 @@ prepare_late(gpointer self, const LvpHolding *holding, GCancellable *cancellable
 
 /* ---- what a machine holds is chosen anew when it is bound again ---- */
 
-/* The record for the same units one address further, as if the first that is free had been taken.
- */
+static GVariant *prepared; /* the last record of this process */
+
+static GVariant *
+prepare_and_remember(gpointer self,
+                     const LvpHolding *holding,
+                     GCancellable *cancellable,
+                     GError **error)
+{
+    GVariant *record = original.prepare(self, holding, cancellable, error);
+    if (!record)
+        return NULL;
+    g_variant_take_ref(record);
+    g_clear_pointer(&prepared, g_variant_unref);
+    prepared = g_variant_ref(record);
+    return record;
+}
+
+/* The record with other cards of the kind, as if the first that comes had been taken. */
 static GVariant *
 choose_anew(GVariant *record)
 {
-    static const char *const OTHERS[] = {"0000:01:00.0", "0000:03:00.0", "0000:04:00.0", NULL};
+    static const char *const FIRST[] = {"0000:01:00.0", "0000:04:00.0"};
     g_autoptr(GVariant) rows = g_variant_get_child_value(record, 1);
     g_auto(GVariantBuilder) anew = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a(ssssssb)"));
     GVariantIter iter;
@@ -51,23 +67,19 @@ choose_anew(GVariant *record)
     g_variant_iter_init(&iter, rows);
     while (g_variant_iter_next(&iter, "(&s&s&s&s&s&sb)", &address, &identity, &driver, &override,
                                &group, &unit, &passed)) {
-        guint next = 0;
-        while (OTHERS[next] && strcmp(OTHERS[next], address) != 0)
-            next++;
-        const char *other = OTHERS[next] ? OTHERS[(next + 1) % 2] : address;
-        gboolean same = strcmp(unit, address) == 0;
-        g_variant_builder_add(&anew, "(ssssssb)", other, identity, driver, override, group,
-                              same ? other : unit, passed);
+        const char *other = FIRST[strstr(identity, "1572") ? 1 : 0];
+        g_variant_builder_add(&anew, "(ssssssb)", other, identity, driver, override, group, other,
+                              passed);
     }
-    return g_variant_new("(u@a(ssssssb))", 1, g_variant_builder_end(&anew));
+    return g_variant_ref_sink(g_variant_new("(u@a(ssssssb))", 1, g_variant_builder_end(&anew)));
 }
 
 static gboolean
 commit_anew(gpointer self, GVariant *record, GCancellable *cancellable, GError **error)
 {
-    if (original.commit(self, record, cancellable, NULL))
-        return TRUE;
-    g_autoptr(GVariant) other = g_variant_take_ref(choose_anew(record));
+    if (prepared && g_variant_equal(prepared, record))
+        return original.commit(self, record, cancellable, error);
+    g_autoptr(GVariant) other = choose_anew(record);
     return original.commit(self, other, cancellable, error);
 }
 
@@ -79,8 +91,10 @@ sim_mutate_pci(const char *mutant, LvpSourceTable *pci)
     original = *pci;
     if (g_strcmp0(mutant, LATE_RECORD) == 0)
         pci->prepare = prepare_late;
-    if (g_strcmp0(mutant, RESTORE_RE_PICKS) == 0)
+    if (g_strcmp0(mutant, RESTORE_RE_PICKS) == 0) {
+        pci->prepare = prepare_and_remember;
         pci->commit = commit_anew;
+    }
 }
 
 void

@@ -253,13 +253,14 @@ pick_step(Sim *self)
 static void
 plan(Sim *self)
 {
+    static const guint NEAR_AND_FAR[] = {6, 20, MAX_EFFECTS};
     sim_fate_calm(&self->fate);
-    if (sim_pick(self, 5) == 0) {
-        sim_fate_plan_crash(&self->fate, MAX_EFFECTS);
+    if (sim_pick(self, 4) == 0) {
+        sim_fate_plan_crash(&self->fate, NEAR_AND_FAR[sim_pick(self, G_N_ELEMENTS(NEAR_AND_FAR))]);
         sim_say(self, "(a crash %s one of the next effects)",
                 self->fate.crash_after ? "after" : "before");
     }
-    if (!(self->profile & SIM_WITH_FAULTS) || sim_pick(self, 3) > 0)
+    if (!(self->profile & SIM_WITH_FAULTS) || sim_pick(self, 2) > 0)
         return;
     SimKind kind = (SimKind)sim_pick(self, SIM_N_KINDS);
     SimFateKind fault = (SimFateKind)(SIM_FAIL + sim_pick(self, SIM_N_FATES - SIM_FAIL));

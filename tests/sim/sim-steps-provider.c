@@ -50,8 +50,10 @@ run_start(Sim *self)
 {
     g_autofree char *name = sim_pick_machine(self);
     GError *error = NULL;
-    if (!name)
+    if (!name) {
+        run_create(self);
         return;
+    }
     sim_say(self, "  %s", name);
     gboolean ok = lvp_machine_start(&self->provider->jobs, name, NULL, &error);
     sim_say_end(self, ok, error);
@@ -63,8 +65,10 @@ run_stop(Sim *self)
 {
     g_autofree char *name = sim_pick_machine(self);
     GError *error = NULL;
-    if (!name)
+    if (!name) {
+        run_create(self);
         return;
+    }
     gboolean force = sim_pick(self, 2) == 0;
     sim_say(self, "  %s%s", name, force ? " by force" : "");
     gboolean ok = lvp_machine_stop(&self->provider->jobs, name, force, 0, NULL, &error);
@@ -88,8 +92,10 @@ run_delete(Sim *self)
 {
     g_autofree char *name = sim_pick_machine(self);
     GError *error = NULL;
-    if (!name)
+    if (!name) {
+        run_create(self);
         return;
+    }
     sim_say(self, "  %s", name);
     forget(self, name);
     gboolean ok =

@@ -85,6 +85,16 @@ run_plug(Sim *self)
     }
 }
 
+static void
+run_interface(Sim *self)
+{
+    SimCard *card = sim_world_pick_card(self->world);
+    if (!is_movable(self, card))
+        return;
+    sim_card_set_up(self->world, card, !card->up);
+    sim_say(self, "  %s is %s", card->card.address, card->up ? "up" : "down");
+}
+
 /* ---- an admin, by hand ---- */
 
 static void
@@ -239,6 +249,7 @@ const SimStep SIM_WORLD_STEPS[] = {
     {"libvirt comes or goes", 3, SIM_WITH_FAULTS, run_unreachable},
     {"a card is pulled", 4, SIM_WITH_WORLD, run_pull},
     {"a card is plugged in", 6, SIM_WITH_WORLD, run_plug},
+    {"an interface", 5, SIM_WITH_WORLD, run_interface},
     {"an admin binds", 5, SIM_WITH_WORLD, run_admin_bind},
     {"an admin unloads vfio-pci", 2, SIM_WITH_WORLD, run_unload},
     {"an admin at a domain", 8, SIM_WITH_WORLD, run_admin_domain},

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim-world.h"
 
-#include "fake-kernel.h"
-#include "sim-mutants.h"
-
-#include <errno.h>
 #include <string.h>
 
 /* Alone; with a second function; without a driver; two pools in one slot; a group over two slots;
@@ -31,6 +27,7 @@ static const struct {
 #define VENDOR 0x10deu
 #define CLASS_NETWORK 0x020000u
 #define FLAGS_DOWN 0x1002u
+#define FLAGS_UP 0x1003u
 #define OTHER_REVISION 0x77u
 
 gint64 sim_clock_us = 1;
@@ -65,9 +62,20 @@ sim_card_plug(SimWorld *self, SimCard *card)
                pci->class_code);
     lvp_fake_host_add_pci(self->host, pci);
     g_autofree char *name = g_strdup_printf("eth%d", pci->group);
+    card->up = FALSE;
     if (pci->class_code == CLASS_NETWORK)
         lvp_fake_host_add_net(
             self->host, &(LvpFakeNet){.name = name, .pci = pci->address, .flags = FLAGS_DOWN});
+}
+
+void
+sim_card_set_up(SimWorld *self, SimCard *card, gboolean up)
+{
+    g_autofree char *name = g_strdup_printf("eth%d", card->card.group);
+    if (card->card.class_code != CLASS_NETWORK)
+        return;
+    card->up = up;
+    lvp_fake_host_set_net_flags(self->host, name, up ? FLAGS_UP : FLAGS_DOWN);
 }
 
 gboolean
@@ -111,157 +119,6 @@ sim_world_pick_card(SimWorld *self)
 {
     return g_ptr_array_index(self->cards,
                              (guint)g_rand_int_range(self->random, 0, (int)self->cards->len));
-}
-
-/* ---- the provider's effects on the host ---- */
-
-/* The card that a write or read is about; NULL: none. */
-static SimCard *
-find_subject(SimWorld *self, const char *path, const char *text)
-{
-    for (guint i = 0; i < self->cards->len; i++) {
-        SimCard *card = g_ptr_array_index(self->cards, i);
-        if (strstr(path, card->card.address) || (text && strstr(text, card->card.address)))
-            return card;
-    }
-    return NULL;
-}
-
-/* The device lock and the guest's memory are at stake. */
-static void
-watch_write(SimWorld *self, const SimCard *card, const char *path)
-{
-    const char *opener = card ? sim_world_find_opener(self, card->card.group) : NULL;
-    if (!opener || self->violation ||
-        !(g_str_has_suffix(path, "/unbind") || g_str_has_suffix(path, "/reset")))
-        return;
-    self->violation = g_strdup_printf("%s is written while %s has its group open", path, opener);
-}
-
-static int
-pick_errno(SimWorld *self)
-{
-    static const int CODES[] = {EINVAL, ENODEV, ENOENT, EBUSY, EIO, ENOTTY, ERANGE, EACCES};
-    return CODES[g_rand_int_range(self->random, 0, G_N_ELEMENTS(CODES))];
-}
-
-static int
-host_write(gpointer data, const char *path, const char *text, int lock_fd)
-{
-    SimWorld *self = data;
-    SimCard *card = find_subject(self, path, text);
-    SimFateKind fate = sim_fate_begin(self->fate, SIM_HOST);
-    if (fate == SIM_DEAD)
-        return EIO;
-    watch_write(self, card, path);
-    if (fate != SIM_GO && card)
-        card->faulted = TRUE;
-    if (fate == SIM_FAIL)
-        return pick_errno(self);
-    if (fate == SIM_LIE)
-        return 0;
-    if (fate == SIM_HANG)
-        lvp_fake_host_hang_at(self->host, 1);
-    int code = FAKE_KERNEL_EFFECTS.write(self->host, path, text, lock_fd);
-    if (code == ETIMEDOUT)
-        sim_world_advance(self, G_USEC_PER_SEC);
-    return sim_fate_end(self->fate) ? EIO : code;
-}
-
-static int
-host_read_guarded(gpointer data, const char *path, char *buffer, gsize size)
-{
-    SimWorld *self = data;
-    SimFateKind fate = sim_fate_begin(self->fate, SIM_HOST);
-    buffer[0] = '\0';
-    if (fate == SIM_DEAD)
-        return EIO;
-    if (fate != SIM_GO) {
-        SimCard *card = find_subject(self, path, NULL);
-        if (card)
-            card->faulted = TRUE;
-        return fate == SIM_HANG ? ETIMEDOUT : pick_errno(self);
-    }
-    int code = FAKE_KERNEL_EFFECTS.read_guarded(self->host, path, buffer, size);
-    return sim_fate_end(self->fate) ? EIO : code;
-}
-
-/* A module that is loaded takes what has no driver and names it: that is what a person wanted. */
-static void
-accept_probed(SimWorld *self)
-{
-    for (guint i = 0; i < self->cards->len; i++) {
-        SimCard *card = g_ptr_array_index(self->cards, i);
-        if (!sim_card_is_present(self, card) || card->original.driver[0] != '\0' ||
-            strcmp(card->original.override, "vfio-pci") != 0 ||
-            self->explain(self->explain_data, card))
-            continue;
-        sim_binding_clear(&card->original);
-        card->original = sim_card_read(self, card);
-    }
-}
-
-static int
-host_load_module(gpointer data, const char *module)
-{
-    SimWorld *self = data;
-    SimFateKind fate = sim_fate_begin(self->fate, SIM_HOST);
-    if (fate == SIM_DEAD)
-        return EIO;
-    if (fate != SIM_GO)
-        return fate == SIM_LIE ? 0 : EIO;
-    int code = FAKE_KERNEL_EFFECTS.load_module(self->host, module);
-    accept_probed(self);
-    return sim_fate_end(self->fate) ? EIO : code;
-}
-
-static int
-host_open_exclusive(gpointer data, const char *name)
-{
-    return FAKE_KERNEL_EFFECTS.open_exclusive(((SimWorld *)data)->host, name);
-}
-
-static char *
-host_find_opener(gpointer data, const char *path)
-{
-    return FAKE_KERNEL_EFFECTS.find_opener(((SimWorld *)data)->host, path);
-}
-
-static char *
-host_find_interface_address(gpointer data, const char *name)
-{
-    (void)data, (void)name;
-    return NULL;
-}
-
-static gint64
-host_get_now_us(gpointer data)
-{
-    (void)data;
-    return sim_clock_us;
-}
-
-static void
-host_sleep(gpointer data, guint duration_us)
-{
-    sim_world_advance(data, duration_us);
-}
-
-void
-sim_world_attach(SimWorld *self, LvpHost *host)
-{
-    self->effects = (LvpHostEffects){
-        .write = host_write,
-        .read_guarded = host_read_guarded,
-        .load_module = host_load_module,
-        .open_exclusive = host_open_exclusive,
-        .find_opener = host_find_opener,
-        .find_interface_address = host_find_interface_address,
-        .get_now_us = host_get_now_us,
-        .sleep = host_sleep,
-    };
-    sim_mutate_effects(self->mutant, &self->effects);
-    lvp_host_set_effects(host, &self->effects, self);
 }
 
 /* ---- life ---- */

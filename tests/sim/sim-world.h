@@ -24,6 +24,7 @@ typedef struct {
     gboolean meddled;    /* somebody has changed it while it was held */
     gboolean renewed;    /* the kernel has forgotten its binding while it was held */
     gboolean faulted;    /* an effect on it has gone wrong, or hung */
+    gboolean up;         /* its interface is, whenever it is there */
     gboolean explained;  /* a claim or mark has it, as of the last look */
 } SimCard;
 
@@ -72,6 +73,8 @@ void sim_world_free(SimWorld *self);
 void sim_card_plug(SimWorld *self, SimCard *card);
 SimCard *sim_world_find_card(SimWorld *self, const char *address);
 SimCard *sim_world_pick_card(SimWorld *self);
+/* Sets its interface up or down; nothing where it has none. */
+void sim_card_set_up(SimWorld *self, SimCard *card, gboolean up);
 gboolean sim_card_is_present(SimWorld *self, const SimCard *card);
 /* As it is now; of one that is present. sim_binding_clear(). */
 SimBinding sim_card_read(SimWorld *self, const SimCard *card);

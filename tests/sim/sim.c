@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command: runs seeds, or one again; as a TAP test, and with mutants. */
+/* The command: runs seeds, or one again; as a TAP test, and with mutants. A seed that fails prints
+ * how to run it again; ninja sim-million makes a million steps. Seeds of 4n+0 have crashes and
+ * reboots only, +1 also faults, +2 also a restless world, +3 all. */
 #include "sim-mutants.h"
 #include "sim-run.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define SECONDS_OF_A_MUTANT 15
+#define SECONDS_OF_A_MUTANT 25
 
 typedef struct {
     gint64 first, n_seeds, n_steps, one, seconds;
@@ -50,6 +52,7 @@ run_seed(guint64 seed, const Arguments *arguments, gboolean tell, Sums *sums)
         printf("# again: sim --seed %" G_GUINT64_FORMAT " --steps %" G_GINT64_FORMAT " -v\n", seed,
                arguments->n_steps);
     }
+    fflush(stdout);
     sim_free(sim);
     return ok;
 }

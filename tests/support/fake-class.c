@@ -131,15 +131,22 @@ show_block(LvpFakeHost *self, FakeDevice *device, const FakeBlock *block)
 /* ---- network interfaces ---- */
 
 static void
+write_net_state(LvpFakeHost *self, const FakeDevice *device, const FakeNet *net)
+{
+    g_autofree char *folder = g_strdup_printf("%s/net/%s", device->folder, net->name);
+    g_autofree char *flags = g_strdup_printf("0x%x\n", net->flags);
+    write_file(self, folder, "flags", flags);
+    write_file(self, folder, "operstate", net->flags & 1 ? "up\n" : "down\n");
+}
+
+static void
 show_net(LvpFakeHost *self, FakeDevice *device, const FakeNet *net)
 {
     g_autofree char *folder = g_strdup_printf("%s/net/%s", device->folder, net->name);
     g_autofree char *device_link = g_strconcat(folder, "/device", NULL);
-    g_autofree char *flags = g_strdup_printf("0x%x\n", net->flags);
     show(self, device, "net", net->name, folder);
     lvp_scratch_link(self->scratch, device_link, device->folder);
-    write_file(self, folder, "flags", flags);
-    write_file(self, folder, "operstate", net->flags & 1 ? "up\n" : "down\n");
+    write_net_state(self, device, net);
     if (!net->master)
         return;
     g_autofree char *master = g_strconcat("sys/devices/virtual/net/", net->master, NULL);
@@ -252,6 +259,27 @@ lvp_fake_host_add_net(LvpFakeHost *self, const LvpFakeNet *net)
         g_hash_table_insert(self->addresses, g_strdup(net->name), g_strdup(net->address));
     if (has_host_driver(device))
         show_net(self, device, added);
+    g_mutex_unlock(&self->mutex);
+}
+
+void
+lvp_fake_host_set_net_flags(LvpFakeHost *self, const char *name, guint flags)
+{
+    GHashTableIter iter;
+    gpointer value;
+    g_mutex_lock(&self->mutex);
+    g_hash_table_iter_init(&iter, self->devices);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        FakeDevice *device = value;
+        for (guint i = 0; i < device->nets->len; i++) {
+            FakeNet *net = g_ptr_array_index(device->nets, i);
+            if (strcmp(net->name, name) != 0)
+                continue;
+            net->flags = flags;
+            if (has_host_driver(device))
+                write_net_state(self, device, net);
+        }
+    }
     g_mutex_unlock(&self->mutex);
 }
 

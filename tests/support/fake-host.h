@@ -93,6 +93,9 @@ typedef struct {
 /* There as long as the host driver of the PCI device is bound. */
 void lvp_fake_host_add_net(LvpFakeHost *self, const LvpFakeNet *net);
 
+/* Changes the flags of one. */
+void lvp_fake_host_set_net_flags(LvpFakeHost *self, const char *name, guint flags);
+
 /* Adds a NUMA node, or changes it. CPUS is a list such as "0-3,8". */
 void lvp_fake_host_set_node(LvpFakeHost *self, int node, const char *cpus, guint64 memory_bytes);
 

@@ -333,6 +333,17 @@ Test(fake_host, interface_that_is_down_goes_with_its_driver)
     cr_assert_not(exists(DEVICES DISK "/net"));
 }
 
+Test(fake_host, interface_goes_up_and_down)
+{
+    lvp_fake_host_add_net(fake, &(LvpFakeNet){.name = "eth0", .pci = DISK, .flags = 0x1002});
+    lvp_fake_host_set_net_flags(fake, "eth0", 0x1003);
+    assert_value("class/net/eth0/operstate", "up");
+    lvp_fake_host_set_driver(fake, DISK, NULL);
+    lvp_fake_host_set_net_flags(fake, "eth0", 0x1002);
+    lvp_fake_host_set_driver(fake, DISK, "nvme");
+    assert_value("class/net/eth0/flags", "0x1002");
+}
+
 /* ---- the whole ---- */
 
 Test(fake_host, thousand_devices_can_be_made)
