@@ -427,7 +427,7 @@ apply_part(xmlNode *root, const LvpDomainPart *part, GError **error)
     for (guint i = 0; i < part->edits->len; i++) {
         const LvpEdit *edit = &g_array_index(part->edits, LvpEdit, i);
         gboolean to_make = edit->path && edit->kind != LVP_EDIT_REMOVE;
-        xmlNode *node = to_make ? get_element(root, edit->path) : NULL;
+        xmlNode *node = to_make ? get_element(root, edit->path) : root;
         switch (edit->kind) {
         case LVP_EDIT_TEXT:
             set_text(node, edit->value);
@@ -439,7 +439,8 @@ apply_part(xmlNode *root, const LvpDomainPart *part, GError **error)
                 xmlUnsetProp(node, to_xml(edit->attribute));
             break;
         case LVP_EDIT_REMOVE:
-            remove_elements(root, edit->path);
+            if (edit->path)
+                remove_elements(root, edit->path);
             break;
         case LVP_EDIT_APPEND:
             if (!append_fragment(node, edit->value, error))
