@@ -2,6 +2,7 @@
 /* The only file that names /sys, /proc, /dev and /run. */
 #include "host-effects.h"
 #include "host-helper.h"
+#include "host-locks.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -23,6 +24,7 @@ struct LvpHost {
     int tree_fds[3];
     int provider_lock_fd;
     LvpHelper *helper;
+    LvpHostLocks *locks;
     const LvpHostEffects *effects;
     gpointer effects_data;
 };
@@ -64,6 +66,8 @@ lvp_host_new(const char *root, GError **error)
     for (gsize length = strlen(root); length > 0 && self->root[length - 1] == '/'; length--)
         self->root[length - 1] = '\0';
     self->provider_lock_fd = -1;
+    g_autofree char *run_folder = g_strdup_printf("%s/" RUN_FOLDER, self->root);
+    self->locks = lvp_host_locks_new(run_folder);
     self->helper = lvp_helper_new();
     self->effects = &NO_EFFECTS;
     for (guint i = 0; i < G_N_ELEMENTS(TREE_NAMES); i++)
@@ -94,6 +98,7 @@ lvp_host_free(LvpHost *self)
     if (self->provider_lock_fd >= 0)
         close(self->provider_lock_fd);
     lvp_helper_free(self->helper);
+    lvp_host_locks_free(self->locks);
     g_free(self->root);
     g_free(self);
 }
@@ -226,50 +231,10 @@ lvp_host_read_boot_id(LvpHost *self)
 
 /* ---- locks ---- */
 
-/* Locks belong to the open file, like those of flock(), so a child keeps them; but these can be
- * looked at without taking them, which would make somebody else busy for that moment. */
-static int
-use_lock(int fd, int command, struct flock *lock)
-{
-    lock->l_whence = SEEK_SET;
-    return fcntl(fd, command, lock);
-}
-
-/* Opens and locks a file below the run folder. Returns the descriptor, or -errno (EWOULDBLOCK: held
- * by someone else). */
-static int
-open_lock(LvpHost *self, const char *folder, const char *name)
-{
-    g_autofree char *path = g_strdup_printf("%s/" RUN_FOLDER "%s", self->root, folder);
-    if (g_mkdir_with_parents(path, 0755) < 0)
-        return -errno;
-    g_autofree char *file = g_build_filename(path, name, NULL);
-    int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return -errno;
-    if (use_lock(fd, F_OFD_SETLK, &(struct flock){.l_type = F_WRLCK}) < 0) {
-        int code = errno;
-        close(fd);
-        return -code;
-    }
-    return fd;
-}
-
-/* CODE: how the effect ended. A child that has not ended keeps the lock; else it ends here for
- * certain, although a child of another thread may have the file open until it closes what it does
- * not need. */
-static void
-close_lock(int fd, int code)
-{
-    if (code != ETIMEDOUT)
-        use_lock(fd, F_OFD_SETLK, &(struct flock){.l_type = F_UNLCK});
-    close(fd);
-}
-
 gboolean
 lvp_host_lock_provider(LvpHost *self, GError **error)
 {
-    int fd = open_lock(self, "", "provider.lock");
+    int fd = lvp_host_locks_take(self->locks, "provider.lock");
     if (fd == -EWOULDBLOCK) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_BUSY,
                     "another libvirt-provider runs on host root %s/ (it holds %s/" RUN_FOLDER
@@ -286,16 +251,15 @@ lvp_host_lock_provider(LvpHost *self, GError **error)
 }
 
 gboolean
-lvp_host_is_locked(LvpHost *self, const char *lock)
+lvp_host_is_working(LvpHost *self, const char *lock)
 {
-    g_autofree char *file = g_strdup_printf("%s/" RUN_FOLDER "/locks/%s", self->root, lock);
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return FALSE;
-    struct flock found = {.l_type = F_RDLCK};
-    gboolean held = use_lock(fd, F_OFD_GETLK, &found) == 0 && found.l_type != F_UNLCK;
-    close(fd);
-    return held;
+    return lvp_host_locks_is_working(self->locks, lock);
+}
+
+gboolean
+lvp_host_is_stuck(LvpHost *self, const char *lock)
+{
+    return lvp_host_locks_is_stuck(self->locks, lock);
 }
 
 /* ---- effects ---- */
@@ -312,7 +276,7 @@ run_locked(LvpHost *self,
     const char *verb = task->kind == LVP_HELPER_WRITE ? "write" : "read";
     g_autofree char *shown = g_strdup_printf("sys/%s", path);
     g_autofree char *full = g_strdup_printf("%s/%s", self->root, shown);
-    int fd = open_lock(self, "/locks", lock);
+    int fd = lvp_host_locks_begin(self->locks, lock, timeout_ms);
     if (fd == -EWOULDBLOCK) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_BUSY,
                     "cannot %s %s: an earlier operation on %s has not returned from the kernel yet",
@@ -333,7 +297,7 @@ run_locked(LvpHost *self,
             self->effects->read_guarded(self->effects_data, path, task->output, task->output_size);
     else
         code = lvp_helper_run(self->helper, task, timeout_ms);
-    close_lock(fd, code);
+    lvp_host_locks_end(self->locks, lock, fd, code == ETIMEDOUT);
     if (code == 0)
         return TRUE;
     if (code == ETIMEDOUT)

@@ -52,10 +52,11 @@ char **lvp_host_list(LvpHost *self, LvpHostTree tree, const char *path, GError *
 gboolean lvp_host_exists(LvpHost *self, LvpHostTree tree, const char *path);
 
 /* Writes TEXT to an attribute below /sys in a child process that holds the lock LOCK (a name
- * without slash, such as a PCI address). Success says only that the kernel took the text: the
- * caller looks whether the effect came. LVP_ERROR_TIMED_OUT after TIMEOUT_MS (the write may still
- * complete), LVP_ERROR_BUSY when an earlier effect on LOCK is in flight, LVP_ERROR_NOT_SUPPORTED
- * where the kernel says ENOTTY, LVP_ERROR_HOST with the errno's text. */
+ * without slash, such as a PCI address). Effects of several threads on one lock wait for each
+ * other. Success says only that the kernel took the text: the caller looks whether the effect came.
+ * LVP_ERROR_TIMED_OUT after TIMEOUT_MS (the write may still complete), LVP_ERROR_BUSY when an
+ * earlier effect on LOCK is in flight, LVP_ERROR_NOT_SUPPORTED where the kernel says ENOTTY,
+ * LVP_ERROR_HOST with the errno's text. */
 gboolean lvp_host_write(LvpHost *self,
                         const char *path,
                         const char *text,
@@ -68,8 +69,12 @@ gboolean lvp_host_write(LvpHost *self,
 char *lvp_host_read_guarded(
     LvpHost *self, const char *path, const char *lock, guint timeout_ms, GError **error);
 
-/* Whether an effect on LOCK is in flight, of this process or of an earlier one. */
-gboolean lvp_host_is_locked(LvpHost *self, const char *lock);
+/* Whether this process has an effect on LOCK under way, still within its deadline. */
+gboolean lvp_host_is_working(LvpHost *self, const char *lock);
+
+/* Whether an effect on LOCK has not returned from the kernel: one of this process that has outlived
+ * its deadline, or one of an earlier process. */
+gboolean lvp_host_is_stuck(LvpHost *self, const char *lock);
 
 /* Loads a kernel module by modprobe. On a host root other than "/" nothing can be loaded:
  * LVP_ERROR_NOT_SUPPORTED. */

@@ -342,7 +342,7 @@ lvp_pci_put_back(const LvpPciBinder *self, const LvpPciBinding *binding, char **
 {
     char current[LVP_PCI_NAME_SIZE];
     g_autoptr(GError) error = NULL;
-    if (lvp_host_is_locked(self->host, binding->address)) {
+    if (lvp_host_is_stuck(self->host, binding->address)) {
         *ret_reason = g_strdup("an earlier operation on it has not returned from the kernel yet");
         return LVP_VERDICT_BLOCKED;
     }
@@ -387,7 +387,7 @@ LvpVerdict
 lvp_pci_compare(const LvpPciBinder *self, const LvpPciBinding *binding, char **ret_reason)
 {
     char current[LVP_PCI_NAME_SIZE];
-    if (lvp_host_is_locked(self->host, binding->address)) {
+    if (lvp_host_is_stuck(self->host, binding->address)) {
         *ret_reason = g_strdup("an earlier operation on it has not returned from the kernel yet");
         return LVP_VERDICT_BLOCKED;
     }

@@ -107,11 +107,13 @@ find_problem(const LvpPciDiscovery *self,
     return problem ? problem : find_sriov_problem(self->host, group, function->address);
 }
 
+/* What this process is just doing is no news: it ends, and the machine's state tells of it. */
 static gboolean
 is_in_flight(LvpHost *host, const char *address, const char *driver)
 {
-    return lvp_host_is_locked(host, address) ||
-           (driver[0] == '\0' && lvp_pci_is_leaving_vfio(host, address));
+    return lvp_host_is_stuck(host, address) ||
+           (driver[0] == '\0' && lvp_pci_is_leaving_vfio(host, address) &&
+            !lvp_host_is_working(host, address));
 }
 
 /* What may keep a member of the group from being taken, said of the unit. */

@@ -2,10 +2,11 @@
 /* Why a function that an entry names cannot be given away. */
 #include "assert-error.h"
 #include "devices-text.h"
-#include "fake-host.h"
+#include "fake-kernel.h"
 #include "pci-discovery.h"
 #include "snapshot.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define GPU "0000:3b:00.0"
@@ -261,6 +262,32 @@ Test(pci_judgement, device_whose_write_is_in_flight_is_blocked)
     assert_error(error, LVP_ERROR_TIMED_OUT);
     assert_judgement(NULL, LVP_CONDITION_BLOCKED, FALSE, BLOCKED);
     lvp_fake_host_finish_hung(fake);
+    assert_free();
+}
+
+/* Discovers in the middle of a write of ours, when vfio-pci has let the device go but not yet
+ * cleaned up. */
+static int
+look_while_writing(gpointer data, const char *path, const char *text, int lock_fd)
+{
+    lvp_fake_host_set_opener(data, "vfio/15", "pid 812 (qemu-system-x86)");
+    int code = FAKE_KERNEL_EFFECTS.write(data, path, text, lock_fd);
+    cr_assert_eq(code, ETIMEDOUT);
+    assert_free();
+    lvp_fake_host_set_opener(data, "vfio/15", NULL);
+    return 0;
+}
+
+Test(pci_judgement, device_that_we_are_just_working_on_is_not_blocked)
+{
+    g_autoptr(GError) error = NULL;
+    LvpHostEffects effects = FAKE_KERNEL_EFFECTS;
+    effects.write = look_while_writing;
+    lvp_fake_host_set_driver(fake, GPU, "vfio-pci");
+    lvp_host_set_effects(host, &effects, fake);
+    lvp_host_write(host, "bus/pci/devices/" GPU "/driver/unbind", GPU, GPU, TIMEOUT_MS, &error);
+    assert_no_error(error);
+    lvp_host_set_effects(host, &FAKE_KERNEL_EFFECTS, fake);
     assert_free();
 }
 

@@ -102,10 +102,10 @@ Test(fake_functions, reset_that_hangs_holds_the_device_lock_until_it_ends)
     lvp_fake_host_set_reset(fake, GPU, LVP_FAKE_RESET_HANGS);
     cr_assert_not(lvp_host_write(host, RESET, "1", GPU, TIMEOUT_MS, &error));
     assert_error(error, LVP_ERROR_TIMED_OUT);
-    cr_assert(lvp_host_is_locked(host, GPU));
+    cr_assert(lvp_host_is_stuck(host, GPU));
     assert_driver(GPU, "nvidia");
     lvp_fake_host_finish_hung(fake);
-    cr_assert_not(lvp_host_is_locked(host, GPU));
+    cr_assert_not(lvp_host_is_stuck(host, GPU));
     cr_assert_eq(lvp_fake_host_count_resets(fake, GPU), 1);
 }
 

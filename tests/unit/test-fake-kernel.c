@@ -285,11 +285,11 @@ Test(fake_kernel, unbind_of_a_held_device_hangs_until_it_is_let_go)
     assert_driver(GPU, NULL);
     cr_assert(exists(DEVICES GPU "/vfio-dev"));
     cr_assert(has_node("vfio/15"));
-    cr_assert(lvp_host_is_locked(host, GPU));
+    cr_assert(lvp_host_is_stuck(host, GPU));
     lvp_fake_host_set_opener(fake, "vfio/15", NULL);
     cr_assert_not(exists(DEVICES GPU "/vfio-dev"));
     cr_assert_not(has_node("vfio/15"));
-    cr_assert_not(lvp_host_is_locked(host, GPU));
+    cr_assert_not(lvp_host_is_stuck(host, GPU));
 }
 
 Test(fake_kernel, host_driver_cannot_be_bound_in_a_held_group)
@@ -371,12 +371,12 @@ Test(fake_kernel, hung_write_keeps_its_lock_for_a_provider_that_starts_again)
     assert_write_fails(DRIVERS "nvidia/unbind", GPU, ETIMEDOUT);
     g_autoptr(LvpHost) again = lvp_fake_host_new_host(fake);
     g_autoptr(GError) error = NULL;
-    cr_assert(lvp_host_is_locked(again, GPU));
+    cr_assert(lvp_host_is_stuck(again, GPU));
     cr_assert_not(
         lvp_host_write(again, DEVICES GPU "/driver_override", "\n", GPU, TIMEOUT_MS, &error));
     assert_error(error, LVP_ERROR_BUSY);
     lvp_fake_host_finish_hung(fake);
-    cr_assert_not(lvp_host_is_locked(again, GPU));
+    cr_assert_not(lvp_host_is_stuck(again, GPU));
 }
 
 Test(fake_kernel, device_lock_makes_reads_and_writes_of_the_device_hang)
@@ -439,7 +439,7 @@ Test(fake_kernel, reboot_brings_host_drivers_and_another_boot_id)
     cr_assert_str_neq(before, after);
     assert_driver(GPU, "nvidia");
     assert_override(NULL);
-    cr_assert_not(lvp_host_is_locked(host, GPU));
+    cr_assert_not(lvp_host_is_stuck(host, GPU));
     cr_assert_not(exists(DRIVERS "vfio-pci"));
     cr_assert_not(has_node("vfio/15"));
 }

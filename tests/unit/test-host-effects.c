@@ -50,7 +50,7 @@ TestSuite(host_effects, .init = set_up, .fini = tear_down, .timeout = 60);
 static gboolean
 is_unlocked(gpointer data)
 {
-    return !lvp_host_is_locked(data, LOCK);
+    return !lvp_host_is_stuck(data, LOCK);
 }
 
 /* ---- effects ---- */
@@ -102,7 +102,7 @@ Test(host_effects, effects_leave_no_file_lock_or_child)
         g_free(lvp_host_read_guarded(host, "a", LOCK, TIMEOUT_MS, NULL));
     }
     cr_assert_eq(lvp_count_open_files(), before);
-    cr_assert_not(lvp_host_is_locked(host, LOCK));
+    cr_assert_not(lvp_host_is_stuck(host, LOCK));
     cr_assert(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
 }
 
@@ -202,8 +202,8 @@ Test(host_effects, effect_of_a_killed_provider_keeps_its_lock_until_it_completes
 {
     StuckWrite stuck = start_stuck_write();
     kill_provider(&stuck);
-    cr_assert(lvp_host_is_locked(host, LOCK));
-    cr_assert_not(lvp_host_is_locked(host, OTHER_LOCK));
+    cr_assert(lvp_host_is_stuck(host, LOCK));
+    cr_assert_not(lvp_host_is_stuck(host, OTHER_LOCK));
     cr_assert_eq(finish_stuck_write(&stuck), STUCK_BYTES);
     cr_assert(lvp_wait_until(is_unlocked, host));
 }
@@ -242,9 +242,70 @@ Test(host_effects, effect_that_outlives_its_provider_does_not_keep_the_provider_
     cr_assert_not(lvp_host_lock_provider(host, &busy));
     assert_error(busy, LVP_ERROR_BUSY);
     kill_provider(&stuck);
-    cr_assert(lvp_host_is_locked(host, LOCK));
+    cr_assert(lvp_host_is_stuck(host, LOCK));
     cr_assert(lvp_host_lock_provider(host, &error));
     finish_stuck_write(&stuck);
+}
+
+/* ---- effects of this process ---- */
+
+static gpointer
+write_stuck(gpointer data)
+{
+    g_autofree char *text = g_strnfill(STUCK_BYTES, 'x');
+    return GINT_TO_POINTER(lvp_host_write(data, "stuck", text, LOCK, TIMEOUT_MS, NULL));
+}
+
+static gpointer
+write_a(gpointer data)
+{
+    return GINT_TO_POINTER(lvp_host_write(data, "a", "2\n", LOCK, TIMEOUT_MS, NULL));
+}
+
+/* A write that is under way in a thread: it goes on when somebody reads from READER. */
+static GThread *
+start_own_write(int *ret_reader)
+{
+    lvp_scratch_make_fifo(scratch, "sys/stuck");
+    g_autofree char *path = lvp_scratch_get_path(scratch, "sys/stuck");
+    *ret_reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    cr_assert_geq(fcntl(*ret_reader, F_SETPIPE_SZ, 4096), 4096);
+    GThread *writer = g_thread_new("writer", write_stuck, host);
+    cr_assert(lvp_wait_until_readable(*ret_reader));
+    return writer;
+}
+
+Test(host_effects, own_effect_that_is_under_way_is_working_and_not_stuck)
+{
+    StuckWrite own = {0};
+    GThread *writer = start_own_write(&own.reader);
+    cr_assert(lvp_host_is_working(host, LOCK));
+    cr_assert_not(lvp_host_is_stuck(host, LOCK));
+    cr_assert_not(lvp_host_is_working(host, OTHER_LOCK));
+    g_autoptr(LvpHost) of_another = open_host();
+    cr_assert(lvp_host_is_stuck(of_another, LOCK));
+    finish_stuck_write(&own);
+    cr_assert(GPOINTER_TO_INT(g_thread_join(writer)));
+    cr_assert_not(lvp_host_is_working(host, LOCK));
+    cr_assert_not(lvp_host_is_stuck(host, LOCK));
+}
+
+Test(host_effects, effects_of_one_process_on_one_lock_wait_for_each_other)
+{
+    StuckWrite own = {0};
+    g_autoptr(GError) error = NULL;
+    GThread *writer = start_own_write(&own.reader);
+    lvp_scratch_write(scratch, "sys/a", "1\n");
+    GThread *waiter = g_thread_new("waiter", write_a, host);
+    cr_assert_not(lvp_host_write(host, "a", "3\n", LOCK, SHORT_MS, &error));
+    assert_error(error, LVP_ERROR_BUSY);
+    g_autofree char *before = lvp_scratch_read(scratch, "sys/a");
+    cr_assert_str_eq(before, "1\n");
+    finish_stuck_write(&own);
+    cr_assert(GPOINTER_TO_INT(g_thread_join(writer)));
+    cr_assert(GPOINTER_TO_INT(g_thread_join(waiter)));
+    g_autofree char *after = lvp_scratch_read(scratch, "sys/a");
+    cr_assert_str_eq(after, "2\n");
 }
 
 /* ---- the provider's lock ---- */
@@ -344,7 +405,7 @@ static gpointer
 look_until_told(gpointer stop)
 {
     while (!g_atomic_int_get((int *)stop))
-        lvp_host_is_locked(host, LOCK);
+        lvp_host_is_stuck(host, LOCK);
     return NULL;
 }
 
