@@ -17,11 +17,14 @@
 #define ROW_END '\x1e'
 #define VALUE_END '\x1f'
 #define MAX_ROWS 16
-#define MAX_COLUMNS 16
+#define MAX_COLUMNS 17
 
 #define UUID "00000000-0000-4000-8000-00000000000"
 /* A record as the pci source makes it, without functions: (uint32 1, []) in a variant. */
 #define RECORD "\x01\x00\x00\x00\x00(ua(sssss))"
+
+/* What a unit was when it was taken: LVP_HELD_FOUND_TYPE. */
+#define FOUND "(['iommu:15'], {'driver': 'nouveau'})"
 
 typedef struct {
     char letter;
@@ -36,22 +39,23 @@ static const Table TABLES[] = {
     {'t', "template", 3, {"id", "hash", "text"}, {"i#", "s#", "s<domain/>"}},
     {'m',
      "machine",
-     16,
+     17,
      {"uuid", "name", "class", "request", "template", "labels", "annotations", "amounts", "desired",
-      "created", "keep_nvram", "op", "step", "boot_id", "generation", "error"},
+      "created", "keep_nvram", "op", "step", "boot_id", "generation", "error", "autostart"},
      {"s" UUID "#", "svm#", "ssmall", "s[('cpu', 1000)]", "i0", "s{'a': 'b'}", "s{}",
-      "s[('cpu', 'cpu', 0, 1000)]", "i0", "i1", "i0", "i0", "i3", "sboot", "i7", "n"}},
+      "s[('cpu', 'cpu', 0, 1000)]", "i0", "i1", "i0", "i0", "i3", "sboot", "i7", "n", "i0"}},
     {'u',
      "held_unit",
-     6,
-     {"source", "id", "machine", "resource", "identity", "node"},
-     {"spci", "s0000:3b:00.#", "s" UUID "1", "sgpu.nvidia/a30", "sidentity", "i0"}},
+     7,
+     {"source", "id", "machine", "resource", "identity", "node", "found"},
+     {"spci", "s0000:3b:00.#", "s" UUID "1", "sgpu.nvidia/a30", "sidentity", "i0", "s" FOUND}},
     {'r', "record", 3, {"machine", "source", "bytes"}, {"s" UUID "1", "spci", "b" RECORD}},
     {'k',
      "unit_mark",
-     7,
-     {"source", "id", "cordoned", "quarantine", "resource", "identity", "record"},
-     {"spci", "s0000:3c:00.#", "i1", "sstuck", "sgpu.nvidia/a30", "sidentity", "b" RECORD}},
+     8,
+     {"source", "id", "cordoned", "quarantine", "resource", "identity", "record", "found"},
+     {"spci", "s0000:3c:00.#", "i1", "sstuck", "sgpu.nvidia/a30", "sidentity", "b" RECORD,
+      "s" FOUND}},
 };
 
 static sqlite3 *journal;
@@ -264,8 +268,9 @@ append_holding(GString *text, const LvpHolding *holding)
     }
     for (guint i = 0; i < holding->units->len; i++) {
         const LvpHeldUnit *unit = &g_array_index(holding->units, LvpHeldUnit, i);
-        g_string_append_printf(text, "\n%s %s %s %d", unit->id, unit->resource, unit->identity,
-                               unit->node);
+        g_autofree char *found = unit->found ? g_variant_print(unit->found, TRUE) : NULL;
+        g_string_append_printf(text, "\n%s %s %s %d %s", unit->id, unit->resource, unit->identity,
+                               unit->node, found);
     }
 }
 
@@ -278,10 +283,10 @@ describe(const LvpMachine *machine)
     g_autofree char *labels = g_variant_print(machine->labels, FALSE);
     g_autofree char *annotations = g_variant_print(machine->annotations, FALSE);
     g_string_append_printf(
-        text, "%s %s %s\n%s\n%s\n%s\n%s\n%d %d %d %d %d %s %" G_GINT64_FORMAT "\n%s", machine->uuid,
-        machine->name, machine->class_name, request, machine->template_xml, labels, annotations,
-        machine->desired, machine->created, machine->keep_nvram, machine->operation, machine->step,
-        machine->boot_id, machine->generation, machine->error);
+        text, "%s %s %s\n%s\n%s\n%s\n%s\n%d %d %d %d %d %d %s %" G_GINT64_FORMAT "\n%s",
+        machine->uuid, machine->name, machine->class_name, request, machine->template_xml, labels,
+        annotations, machine->desired, machine->created, machine->keep_nvram, machine->autostart,
+        machine->operation, machine->step, machine->boot_id, machine->generation, machine->error);
     for (guint i = 0; i < machine->holdings->len; i++)
         append_holding(text, g_ptr_array_index(machine->holdings, i));
     return g_string_free(g_steal_pointer(&text), FALSE);
@@ -307,6 +312,13 @@ check_written_again(const GPtrArray *machines)
     lvp_journal_db_roll_back(copy);
 }
 
+/* What journal-rows.h promises. */
+static gboolean
+is_documented(const GError *error)
+{
+    return error->code == LVP_ERROR_HOST || error->code == LVP_ERROR_DAMAGED;
+}
+
 int
 LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
 {
@@ -320,8 +332,8 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
     execute("ROLLBACK");
     must_agree(machines != NULL, error);
     must_agree(marks != NULL, mark_error);
-    must(machines || error->code == LVP_ERROR_HOST);
-    must(marks || mark_error->code == LVP_ERROR_HOST);
+    must(machines || is_documented(error));
+    must(marks || is_documented(mark_error));
     if (marks)
         check_marks(marks);
     if (machines) {
