@@ -2,6 +2,7 @@
 #include "inventory.h"
 
 #include <libvirt-provider/error.h>
+#include <libvirt-provider/text.h>
 #include <string.h>
 
 /* How many free units of one resource are in a set. */
@@ -122,6 +123,14 @@ add_resource(
     LvpInventory *self, const char *source, const char *name, gboolean unitary, GError **error)
 {
     LvpResource *resource = g_hash_table_lookup(self->by_name, name);
+    if (!lvp_resource_is_name(name)) {
+        g_autofree char *printable = lvp_text_make_printable(name);
+        g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE,
+                    "source %s offers '%s', which is no name of a resource: 1 to 253 of A-Z a-z "
+                    "0-9 _ . - /",
+                    source, printable);
+        return NULL;
+    }
     if (resource && strcmp(lvp_resource_get_source(resource), source) != 0) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT,
                     "sources %s and %s both offer resource %s: load only one of them",
@@ -221,7 +230,8 @@ lvp_inventory_add_held_unit(LvpInventory *self,
     LvpResource *known = g_hash_table_lookup(self->by_name, held->resource);
     if (!known)
         known = add_resource(self, own_source_name(self, source), held->resource, TRUE, NULL);
-    if (!lvp_resource_is_unitary(known) || strcmp(lvp_resource_get_source(known), source) != 0)
+    if (!known || !lvp_resource_is_unitary(known) ||
+        strcmp(lvp_resource_get_source(known), source) != 0)
         return; /* the name means something else by now: the claim stays, the unit is nobody's */
     gboolean displaced = lvp_inventory_find_unit(self, source, held->id) != NULL;
     LvpUnit *unit =

@@ -2,10 +2,9 @@
 #include "machine-class.h"
 
 #include "machine.h"
+#include "resource.h"
 
 #include <string.h>
-
-#define MAX_RESOURCE_LENGTH 253
 
 void
 lvp_machine_class_free(LvpMachineClass *self)
@@ -17,15 +16,6 @@ lvp_machine_class_free(LvpMachineClass *self)
     g_free(self);
 }
 
-static gboolean
-is_resource_name(const char *text)
-{
-    static const char allowed[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-/";
-    gsize length = strlen(text);
-    return length > 0 && length <= MAX_RESOURCE_LENGTH && strspn(text, allowed) == length;
-}
-
 static void
 read_capability(LvpMachineClass *class,
                 const LvpYamlNode *key,
@@ -35,7 +25,7 @@ read_capability(LvpMachineClass *class,
     const char *resource = lvp_yaml_node_get_text(key);
     gint64 amount = 0;
     g_autoptr(GError) error = NULL;
-    if (!is_resource_name(resource)) {
+    if (!lvp_resource_is_name(resource)) {
         lvp_yaml_node_report(key, diagnostics,
                              "'%s' is no name of a resource (examples: cpu, memory, "
                              "gpu.nvidia/a30)",

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "machine-state.h"
 
+#include "resource.h"
+
 #include <libvirt-provider/inventory.h>
 
 #define STATE_VERSION 1
@@ -85,21 +87,31 @@ unpack_holding(LvpMachine *machine, GVariant *row)
     }
 }
 
+static gboolean
+is_sound_holding(const LvpHolding *holding)
+{
+    if (!lvp_resource_is_name(holding->source))
+        return FALSE;
+    for (guint i = 0; i < holding->amounts->len; i++) {
+        const LvpHeldAmount *held = &g_array_index(holding->amounts, LvpHeldAmount, i);
+        if (held->amount < 0 || held->node < LVP_NODE_NONE || !lvp_resource_is_name(held->resource))
+            return FALSE;
+    }
+    for (guint i = 0; i < holding->units->len; i++) {
+        const LvpHeldUnit *held = &g_array_index(holding->units, LvpHeldUnit, i);
+        if (held->node < LVP_NODE_NONE || !lvp_resource_is_name(held->resource))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 /* Whoever may edit the domain may write anything there. */
 static gboolean
 is_sound(const LvpMachine *machine)
 {
-    for (guint i = 0; i < machine->holdings->len; i++) {
-        const LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
-        for (guint k = 0; k < holding->amounts->len; k++) {
-            const LvpHeldAmount *held = &g_array_index(holding->amounts, LvpHeldAmount, k);
-            if (held->amount < 0 || held->node < LVP_NODE_NONE)
-                return FALSE;
-        }
-        for (guint k = 0; k < holding->units->len; k++)
-            if (g_array_index(holding->units, LvpHeldUnit, k).node < LVP_NODE_NONE)
-                return FALSE;
-    }
+    for (guint i = 0; i < machine->holdings->len; i++)
+        if (!is_sound_holding(g_ptr_array_index(machine->holdings, i)))
+            return FALSE;
     return TRUE;
 }
 
@@ -125,7 +137,7 @@ lvp_machine_state_parse(const char *text,
     const char *resource;
     gint64 amount;
     while (g_variant_iter_next(request, "(&sx)", &resource, &amount)) {
-        if (amount < 0)
+        if (amount < 0 || !lvp_resource_is_name(resource))
             return NULL;
         lvp_request_set_amount(machine->request, resource, amount);
     }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resource.h"
 
+#include <string.h>
+
 #define WORD_BITS 64u
+#define MAX_NAME_LENGTH 253 /* that of a DNS name, as Kubernetes has it */
 
 /* One resource on one node. */
 typedef struct {
@@ -24,6 +27,15 @@ struct LvpResource {
     GArray *bundles;     /* guint: how many bundles have so many free units; the first is unused */
     GPtrArray *partners; /* LvpResource, borrowed */
 };
+
+gboolean
+lvp_resource_is_name(const char *text)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-/";
+    gsize length = strlen(text);
+    return length > 0 && length <= MAX_NAME_LENGTH && strspn(text, allowed) == length;
+}
 
 LvpResource *
 lvp_resource_new(const char *name, const char *source, gboolean unitary)

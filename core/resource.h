@@ -9,6 +9,9 @@
 
 typedef struct LvpResource LvpResource;
 
+/* Whether TEXT can be the name of a resource: 1 to 253 of A-Z a-z 0-9 _ . - /. */
+gboolean lvp_resource_is_name(const char *text);
+
 /* SOURCE is borrowed. */
 LvpResource *lvp_resource_new(const char *name, const char *source, gboolean unitary);
 void lvp_resource_free(LvpResource *self);

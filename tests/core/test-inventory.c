@@ -145,6 +145,21 @@ Test(inventory, resource_as_amount_and_as_units_is_refused)
     assert_contains(error->message, "source pci");
 }
 
+Test(inventory, resource_whose_name_is_none_is_refused)
+{
+    static const char *const NAMES[] = {"", "g pu", "c'pu", "cpu\n", "gpu\xff"};
+    for (guint i = 0; i < G_N_ELEMENTS(NAMES); i++) {
+        g_autoptr(LvpInventory) inventory = lvp_inventory_new();
+        g_autoptr(GError) error = NULL;
+        LvpSnapshot *snapshot = lvp_snapshot_new();
+        lvp_snapshot_add_amount(snapshot, NAMES[i], 0, 1);
+        cr_assert_not(lvp_inventory_add_snapshot(inventory, "odd", snapshot, &error));
+        assert_error(error, LVP_ERROR_SOURCE);
+        assert_contains(error->message, "source odd offers '");
+        cr_assert(g_utf8_validate(error->message, -1, NULL));
+    }
+}
+
 Test(inventory, unit_reported_twice_is_refused)
 {
     g_autoptr(LvpInventory) inventory = lvp_inventory_new();

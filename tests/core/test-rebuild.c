@@ -68,6 +68,14 @@ Test(rebuild, text_that_is_none_of_ours_is_refused)
         "(uint32 1, false, [('cpu', int64 -1)], @a{ss} {}, @a{ss} {}, @a(sa(six)a(sssimv)mv) [])",
         ("(uint32 1, false, @a(sx) [], @a{ss} {}, @a{ss} {}, [('s', [('cpu', 0, int64 -5)], "
          "@a(sssimv) [], @mv nothing)])"),
+        ("(uint32 1, false, [(\"c'pu\", int64 1)], @a{ss} {}, @a{ss} {}, @a(sa(six)a(sssimv)mv) "
+         "[])"),
+        ("(uint32 1, false, @a(sx) [], @a{ss} {}, @a{ss} {}, [('s', [(\"c'pu\", 0, int64 5)], "
+         "@a(sssimv) [], @mv nothing)])"),
+        ("(uint32 1, false, @a(sx) [], @a{ss} {}, @a{ss} {}, [('s', @a(six) [], "
+         "[('g pu', 'id', 'identity', 0, @mv nothing)], @mv nothing)])"),
+        ("(uint32 1, false, @a(sx) [], @a{ss} {}, @a{ss} {}, [(\"s'\", @a(six) [], @a(sssimv) [], "
+         "@mv nothing)])"),
     };
     for (guint i = 0; i < G_N_ELEMENTS(TEXTS); i++)
         cr_assert_null(lvp_machine_state_parse(TEXTS[i], WORLD_UUID, "vm1", "gpu"), "%s", TEXTS[i]);
