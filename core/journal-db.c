@@ -28,12 +28,12 @@ static const char SCHEMA[] =
     " op INTEGER NOT NULL, step INTEGER NOT NULL, boot_id TEXT NOT NULL,"
     " generation INTEGER NOT NULL, error TEXT);"
     "CREATE TABLE held_unit(source TEXT, id TEXT, identity TEXT, machine TEXT NOT NULL,"
-    " resource TEXT NOT NULL, node INTEGER NOT NULL, found TEXT,"
+    " resource TEXT NOT NULL, node INTEGER NOT NULL, found BLOB,"
     " PRIMARY KEY(source, id, identity)) WITHOUT ROWID;"
     "CREATE TABLE record(machine TEXT, source TEXT, bytes BLOB NOT NULL,"
     " PRIMARY KEY(machine, source)) WITHOUT ROWID;"
     "CREATE TABLE unit_mark(source TEXT, id TEXT, cordoned INTEGER NOT NULL, quarantine TEXT,"
-    " resource TEXT, identity TEXT, record BLOB, found TEXT, PRIMARY KEY(source, id))"
+    " resource TEXT, identity TEXT, record BLOB, found BLOB, PRIMARY KEY(source, id))"
     " WITHOUT ROWID;"
     "CREATE TABLE rebuild(reason TEXT NOT NULL);"
     "CREATE TABLE event(id INTEGER PRIMARY KEY, time_us INTEGER NOT NULL, kind TEXT NOT NULL,"
@@ -151,6 +151,15 @@ step(LvpJournalDb *self, Sql sql, GError **error)
     return ok;
 }
 
+/* VALUE stays until the statement has run; NULL is null. */
+static void
+bind_variant(sqlite3_stmt *statement, int index, GVariant *value)
+{
+    if (value)
+        sqlite3_bind_blob64(statement, index, g_variant_get_data(value), g_variant_get_size(value),
+                            SQLITE_STATIC);
+}
+
 /* Records are wrapped in a variant, so that the bytes tell their type. */
 static GVariant *
 wrap_record(GVariant *record)
@@ -161,16 +170,27 @@ wrap_record(GVariant *record)
     return g_steal_pointer(&wrapped);
 }
 
+/* The two below are texts of GVariant, too; but printing one takes longer than the write. Names of
+ * resources and sources have nothing in them that a text would have to escape. */
 static char *
 request_to_text(const LvpRequest *request)
 {
-    g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a(sx)"));
+    g_autoptr(GString) text = g_string_new("[");
     for (guint i = 0; i < request->rows->len; i++) {
         const LvpRequestRow *row = &g_array_index(request->rows, LvpRequestRow, i);
-        g_variant_builder_add(&builder, "(sx)", row->resource, row->amount);
+        g_string_append_printf(text, "%s('%s', %" G_GINT64_FORMAT ")", i ? ", " : "", row->resource,
+                               row->amount);
     }
-    g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_builder_end(&builder));
-    return g_variant_print(value, FALSE);
+    g_string_append_c(text, ']');
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+static void
+append_amount(
+    GString *text, const LvpHolding *holding, const char *resource, int node, gint64 amount)
+{
+    g_string_append_printf(text, "%s('%s', '%s', %d, %" G_GINT64_FORMAT ")",
+                           text->len > 1 ? ", " : "", holding->source, resource, node, amount);
 }
 
 /* Each: source, resource, node, amount. A holding without amounts has one without resource, which
@@ -178,19 +198,18 @@ request_to_text(const LvpRequest *request)
 static char *
 amounts_to_text(const LvpMachine *machine)
 {
-    g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a(ssix)"));
+    g_autoptr(GString) text = g_string_new("[");
     for (guint i = 0; i < machine->holdings->len; i++) {
         const LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
         if (holding->amounts->len == 0)
-            g_variant_builder_add(&builder, "(ssix)", holding->source, "", 0, (gint64)0);
+            append_amount(text, holding, "", 0, 0);
         for (guint k = 0; k < holding->amounts->len; k++) {
             const LvpHeldAmount *held = &g_array_index(holding->amounts, LvpHeldAmount, k);
-            g_variant_builder_add(&builder, "(ssix)", holding->source, held->resource, held->node,
-                                  held->amount);
+            append_amount(text, holding, held->resource, held->node, held->amount);
         }
     }
-    g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_builder_end(&builder));
-    return g_variant_print(value, FALSE);
+    g_string_append_c(text, ']');
+    return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
 /* The first value that SQL gives; NULL without error where it gives none. g_free(). */
@@ -280,8 +299,7 @@ insert_units(LvpJournalDb *self, const LvpHolding *holding, GError **error)
         bind_text(statement, 4, unit->resource);
         bind_text(statement, 5, unit->identity);
         sqlite3_bind_int(statement, 6, unit->node);
-        g_autofree char *found = unit->found ? g_variant_print(unit->found, FALSE) : NULL;
-        bind_text(statement, 7, found);
+        bind_variant(statement, 7, unit->found);
         if (!step(self, SQL_INSERT_UNIT, error))
             return FALSE;
     }
@@ -341,8 +359,7 @@ lvp_journal_db_save_records(LvpJournalDb *self, const LvpMachine *machine, GErro
         sqlite3_stmt *statement = self->statements[SQL_PUT_RECORD];
         bind_text(statement, 1, holding->machine);
         bind_text(statement, 2, holding->source);
-        sqlite3_bind_blob64(statement, 3, g_variant_get_data(wrapped), g_variant_get_size(wrapped),
-                            SQLITE_STATIC);
+        bind_variant(statement, 3, wrapped);
         if (!step(self, SQL_PUT_RECORD, error))
             return FALSE;
     }
@@ -356,7 +373,6 @@ lvp_journal_db_set_mark(LvpJournalDb *self, const LvpUnitMark *mark, GError **er
     Sql sql = empty ? SQL_DELETE_MARK : SQL_PUT_MARK;
     sqlite3_stmt *statement = self->statements[sql];
     g_autoptr(GVariant) wrapped = mark->record ? wrap_record(mark->record) : NULL;
-    g_autofree char *found = mark->found ? g_variant_print(mark->found, FALSE) : NULL;
     bind_text(statement, 1, mark->source);
     bind_text(statement, 2, mark->unit_id);
     if (!empty) {
@@ -364,10 +380,8 @@ lvp_journal_db_set_mark(LvpJournalDb *self, const LvpUnitMark *mark, GError **er
         bind_text(statement, 4, mark->quarantine);
         bind_text(statement, 5, mark->resource);
         bind_text(statement, 6, mark->identity);
-        if (wrapped)
-            sqlite3_bind_blob64(statement, 7, g_variant_get_data(wrapped),
-                                g_variant_get_size(wrapped), SQLITE_STATIC);
-        bind_text(statement, 8, found);
+        bind_variant(statement, 7, wrapped);
+        bind_variant(statement, 8, mark->found);
     }
     return step(self, sql, error);
 }

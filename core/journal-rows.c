@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "journal-rows.h"
 
+#include "resource.h"
+
 #include <libvirt-provider/error.h>
 #include <libvirt-provider/inventory.h>
 #include <string.h>
@@ -106,7 +108,7 @@ get_number(Row *row, int column, gint64 least, gint64 most)
     return least;
 }
 
-/* A text of our own GVariant; NULL where it is not of TYPE. */
+/* A text of a GVariant of ours; NULL where it is not of TYPE. */
 static GVariant *
 parse_column(Row *row, int column, const char *type)
 {
@@ -116,24 +118,40 @@ parse_column(Row *row, int column, const char *type)
     return value;
 }
 
+/* Bytes of a GVariant; NULL where they are none of TYPE. */
+static GVariant *
+read_variant(Row *row, int column, const char *type)
+{
+    gsize size = (gsize)sqlite3_column_bytes(row->statement, column);
+    g_autoptr(GBytes) copy = g_bytes_new(sqlite3_column_blob(row->statement, column), size);
+    g_autoptr(GVariant) value =
+        g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE(type), copy, FALSE));
+    if (sqlite3_column_type(row->statement, column) == SQLITE_BLOB && size > 0 &&
+        g_variant_is_normal_form(value))
+        return g_steal_pointer(&value);
+    row->damaged = TRUE;
+    return NULL;
+}
+
+/* What a unit was when it was taken; NULL also where nothing stands there. */
+static GVariant *
+read_found(Row *row, int column)
+{
+    return sqlite3_column_type(row->statement, column) == SQLITE_NULL
+               ? NULL
+               : read_variant(row, column, LVP_HELD_FOUND_TYPE);
+}
+
 /* NULL where the bytes are no record. */
 static GVariant *
 unwrap_record(Row *row, int column)
 {
-    gsize size = (gsize)sqlite3_column_bytes(row->statement, column);
-    g_autoptr(GBytes) copy = g_bytes_new(sqlite3_column_blob(row->statement, column), size);
-    g_autoptr(GVariant) wrapped =
-        g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE_VARIANT, copy, FALSE));
-    if (sqlite3_column_type(row->statement, column) != SQLITE_BLOB ||
-        !g_variant_is_normal_form(wrapped)) {
-        row->damaged = TRUE;
-        return NULL;
-    }
-    if (G_BYTE_ORDER == G_BIG_ENDIAN) {
+    g_autoptr(GVariant) wrapped = read_variant(row, column, "v");
+    if (wrapped && G_BYTE_ORDER == G_BIG_ENDIAN) {
         g_autoptr(GVariant) swapped = g_variant_byteswap(wrapped);
         return g_variant_get_variant(swapped);
     }
-    return g_variant_get_variant(wrapped);
+    return wrapped ? g_variant_get_variant(wrapped) : NULL;
 }
 
 static LvpHolding *
@@ -156,7 +174,7 @@ read_request(LvpMachine *machine, GVariant *request)
     GVariantIter iter;
     g_variant_iter_init(&iter, request);
     while (g_variant_iter_next(&iter, "(&sx)", &resource, &amount)) {
-        if (amount < 0 || resource[0] == '\0')
+        if (amount < 0 || !lvp_resource_is_name(resource))
             return FALSE;
         lvp_request_set_amount(machine->request, resource, amount);
     }
@@ -172,6 +190,9 @@ read_amounts(LvpMachine *machine, GVariant *amounts)
     GVariantIter iter;
     g_variant_iter_init(&iter, amounts);
     while (g_variant_iter_next(&iter, "(&s&six)", &source, &resource, &node, &amount)) {
+        if (!lvp_resource_is_name(source) ||
+            (resource[0] != '\0' && !lvp_resource_is_name(resource)))
+            return FALSE;
         LvpHolding *holding = get_holding(machine, source);
         if (amount < 0 || node < LVP_NODE_NONE ||
             amount > G_MAXINT64 - lvp_holding_get_amount(holding, resource))
@@ -235,10 +256,8 @@ read_unit(sqlite3_stmt *statement, GHashTable *by_uuid)
     const char *source = get_text(&row, 0), *id = get_text(&row, 1);
     const char *resource = get_text(&row, 3), *identity = get_text(&row, 4);
     int node = (int)get_number(&row, 5, LVP_NODE_NONE, G_MAXINT);
-    g_autoptr(GVariant) found = sqlite3_column_type(statement, 6) == SQLITE_NULL
-                                    ? NULL
-                                    : parse_column(&row, 6, LVP_HELD_FOUND_TYPE);
-    if (!machine || row.damaged)
+    g_autoptr(GVariant) found = read_found(&row, 6);
+    if (!machine || row.damaged || !lvp_resource_is_name(source) || !lvp_resource_is_name(resource))
         return FALSE;
     lvp_holding_add_unit(get_holding(machine, source), resource, id, identity, node)->found =
         g_steal_pointer(&found);
@@ -269,7 +288,7 @@ read_record(sqlite3_stmt *statement, GHashTable *by_uuid)
     LvpMachine *machine = g_hash_table_lookup(by_uuid, get_text(&row, 0));
     const char *source = get_text(&row, 1);
     g_autoptr(GVariant) record = unwrap_record(&row, 2);
-    if (!machine || row.damaged)
+    if (!machine || row.damaged || !lvp_resource_is_name(source))
         return FALSE;
     get_holding(machine, source)->record = g_steal_pointer(&record);
     return TRUE;
@@ -339,8 +358,7 @@ read_mark(sqlite3_stmt *statement)
     mark->identity = g_strdup(get_optional_text(&row, 5));
     if (sqlite3_column_type(statement, 6) != SQLITE_NULL)
         mark->record = unwrap_record(&row, 6);
-    if (sqlite3_column_type(statement, 7) != SQLITE_NULL)
-        mark->found = parse_column(&row, 7, LVP_HELD_FOUND_TYPE);
+    mark->found = read_found(&row, 7);
     return row.damaged ? NULL : g_steal_pointer(&mark);
 }
 

@@ -10,6 +10,7 @@
 /* LvpMachine, in the order of names. */
 GPtrArray *lvp_journal_rows_load_machines(sqlite3 *handle, const char *path, GError **error);
 /* LvpUnitMark. */
+GPtrArray *lvp_journal_rows_load_marks(sqlite3 *handle, const char *path, GError **error);
+/* LvpEvent: up to MAX of those whose id is greater than AFTER. */
 GPtrArray *lvp_journal_rows_load_events(
     sqlite3 *handle, const char *path, gint64 after, guint max, GError **error);
-GPtrArray *lvp_journal_rows_load_marks(sqlite3 *handle, const char *path, GError **error);

@@ -23,15 +23,18 @@
 /* A record as the pci source makes it, without functions: (uint32 1, []) in a variant. */
 #define RECORD "\x01\x00\x00\x00\x00(ua(sssss))"
 
-/* What a unit was when it was taken: LVP_HELD_FOUND_TYPE. */
-#define FOUND "(['iommu:15'], {'driver': 'nouveau'})"
+/* What a unit was when it was taken, LVP_HELD_FOUND_TYPE: (['iommu:15'], {'driver': 'nouveau'}). */
+#define FOUND                                                                                      \
+    "iommu:15\0\x09"                                                                               \
+    "driver\0nouveau\0\x07\x10\x0a"
 
 typedef struct {
     char letter;
     const char *name;
     guint n_columns;
     const char *columns[MAX_COLUMNS];
-    /* A type, then the text: s text, i number, b bytes, n null. '#': the number of the row. */
+    /* A type, then the text: s text, i number, b RECORD, v FOUND, n null. '#': the number of the
+     * row. */
     const char *values[MAX_COLUMNS];
 } Table;
 
@@ -48,14 +51,14 @@ static const Table TABLES[] = {
      "held_unit",
      7,
      {"source", "id", "machine", "resource", "identity", "node", "found"},
-     {"spci", "s0000:3b:00.#", "s" UUID "1", "sgpu.nvidia/a30", "sidentity", "i0", "s" FOUND}},
+     {"spci", "s0000:3b:00.#", "s" UUID "1", "sgpu.nvidia/a30", "sidentity", "i0", "v" FOUND}},
     {'r', "record", 3, {"machine", "source", "bytes"}, {"s" UUID "1", "spci", "b" RECORD}},
     {'k',
      "unit_mark",
      8,
      {"source", "id", "cordoned", "quarantine", "resource", "identity", "record", "found"},
      {"spci", "s0000:3c:00.#", "i1", "sstuck", "sgpu.nvidia/a30", "sidentity", "b" RECORD,
-      "s" FOUND}},
+      "v" FOUND}},
 };
 
 static sqlite3 *journal;
@@ -108,16 +111,19 @@ bind_value(sqlite3_stmt *insert, int index, const char *value, int length, guint
 {
     g_autofree char *text =
         g_strndup(value + 1, length < 0 ? strlen(value + 1) : (gsize)length - 1);
-    gboolean is_record = length < 0 && value[0] == 'b';
-    gsize size = is_record ? sizeof RECORD - 1 : length < 0 ? strlen(text) : (gsize)length - 1;
-    char *mark = length < 0 && !is_record ? strchr(text, '#') : NULL;
+    gboolean is_bytes = value[0] == 'b' || value[0] == 'v';
+    gsize own_size = value[0] == 'b'   ? sizeof RECORD - 1
+                     : value[0] == 'v' ? sizeof FOUND - 1
+                                       : strlen(text);
+    gsize size = length < 0 ? own_size : (gsize)length - 1;
+    char *mark = length < 0 && !is_bytes ? strchr(text, '#') : NULL;
     if (mark)
         *mark = (char)('0' + number);
     if (value[0] == 'i')
         sqlite3_bind_int64(insert, index, g_ascii_strtoll(text, NULL, 10));
     else if (value[0] == 'f')
         sqlite3_bind_double(insert, index, g_ascii_strtod(text, NULL));
-    else if (value[0] == 'b')
+    else if (is_bytes)
         sqlite3_bind_blob(insert, index, value + 1, (int)size, SQLITE_TRANSIENT);
     else if (value[0] == 's')
         sqlite3_bind_text(insert, index, mark ? text : value + 1, (int)size, SQLITE_TRANSIENT);
