@@ -103,7 +103,11 @@ make_machine(guint index, const char *template_xml)
     lvp_holding_add_amount(g_ptr_array_index(machine->holdings, 1), "memory", 0,
                            G_GINT64_CONSTANT(4) << 30);
     lvp_holding_add_unit(g_ptr_array_index(machine->holdings, 2), "gpu.nvidia/a30", device,
-                         "10de:20b7:10de:1532:a1:030200", 0);
+                         "10de:20b7:10de:1532:a1:030200", 0)
+        ->found = g_variant_ref_sink(g_variant_new_parsed(
+        "(['iommu:15'], {'driver': 'nvidia', 'originalDriver': 'nvidia', 'vendor': '0x10de',"
+        " 'device': '0x20b7', 'class': '0x030200', 'subsystemVendor': '0x10de',"
+        " 'subsystemDevice': '0x1532', 'revision': '0xa1', 'iommuGroup': '15'})"));
     return machine;
 }
 

@@ -10,7 +10,7 @@
 typedef struct {
     const char *vendor, *device, *class_code;
     const char *driver;     /* NULL: none */
-    gboolean with_previous; /* in one IOMMU group with the function before it */
+    gboolean with_previous; /* function 1 of the slot before it, and in its IOMMU group */
 } Kind;
 
 /* What stands behind each root port. */
@@ -125,9 +125,10 @@ add_device(LvpScratch *tree, guint index, gboolean is_disk)
     guint domain = index / PER_DOMAIN, port = index % PER_DOMAIN / PER_PORT;
     g_autofree char *root_port = g_strdup_printf("sys/devices/pci%04x:00/%04x:00:%02x.%x", domain,
                                                  domain, 1 + port / 8, port % 8);
-    g_autofree char *folder =
-        g_strdup_printf("%s/%04x:%02x:%02x.0", root_port, domain, 1 + port, index % PER_PORT);
     const Kind *kind = is_disk ? &DISK : &KINDS[index % PER_PORT];
+    guint function = kind->with_previous ? 1 : 0;
+    g_autofree char *folder = g_strdup_printf("%s/%04x:%02x:%02x.%u", root_port, domain, 1 + port,
+                                              index % PER_PORT - function, function);
     if (index % PER_PORT == 0)
         add_function(tree, root_port, &ROOT_PORT, 0, port % 2);
     add_function(tree, folder, kind, kind->with_previous ? index : index + 1, port % 2);

@@ -301,7 +301,8 @@ assert_unit_explained(void (*before)(LvpUnit *),
     if (after)
         after(find(&self, "x"));
     g_autofree char *text = lvp_planner_explain_unit(find(&self, "x"));
-    cr_assert(g_strcmp0(text, expected) == 0, "expected %s, got %s", expected, text);
+    cr_assert(g_strcmp0(text, expected) == 0, "expected %s, got %s",
+              expected ? expected : "nothing", text ? text : "nothing");
 }
 
 static void
