@@ -98,8 +98,8 @@ add_found(GVariantBuilder *row, const char *source, const LvpUnit *found, guint 
     if (found->node != LVP_NODE_NONE)
         g_variant_builder_add(row, "{sv}", "numaNode", g_variant_new_int32(found->node));
     GVariantBuilder attributes = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{ss}"));
-    for (guint i = 0; found->attributes && i < found->attributes->len; i++) {
-        const LvpAttribute *attribute = &g_array_index(found->attributes, LvpAttribute, i);
+    for (guint i = 0; i < found->n_attributes; i++) {
+        const LvpAttribute *attribute = &found->attributes[i];
         g_variant_builder_add(&attributes, "{ss}", attribute->key, attribute->value);
     }
     g_variant_builder_add(row, "{sv}", "attributes", g_variant_builder_end(&attributes));

@@ -284,14 +284,37 @@ is_set_left(const LvpInventory *self, const LvpExclusionSet *set)
     return FALSE;
 }
 
-static void
-join_sets(LvpInventory *self, LvpInventoryUnit *unit, gboolean displaced)
+static char *
+name_set(const LvpInventoryUnit *unit, guint index)
 {
-    for (guint i = 0; unit->found->sets && i < unit->found->sets->len; i++) {
-        g_autofree char *name =
-            g_strdup_printf("%s:%s", unit->source, g_array_index(unit->found->sets, char *, i));
+    return g_strdup_printf("%s:%s", unit->source, unit->found->sets[index]);
+}
+
+/* How many units are in each set, by its name. */
+static GHashTable *
+count_members(const LvpInventory *self)
+{
+    GHashTable *counts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint i = 0; i < self->units->len; i++) {
+        const LvpInventoryUnit *unit = g_ptr_array_index(self->units, i);
+        for (guint k = 0; k < unit->found->n_sets; k++) {
+            char *name = name_set(unit, k);
+            guint count = GPOINTER_TO_UINT(g_hash_table_lookup(counts, name));
+            g_hash_table_insert(counts, name, GUINT_TO_POINTER(count + 1));
+        }
+    }
+    return counts;
+}
+
+/* A set with one member keeps nothing from anybody, and nearly all are so: it is left out. */
+static void
+join_sets(LvpInventory *self, LvpInventoryUnit *unit, GHashTable *counts, gboolean displaced)
+{
+    for (guint i = 0; i < unit->found->n_sets; i++) {
+        g_autofree char *name = name_set(unit, i);
         LvpExclusionSet *set = g_hash_table_lookup(self->sets, name);
-        if (displaced && !is_set_left(self, set))
+        if (GPOINTER_TO_UINT(g_hash_table_lookup(counts, name)) < 2 ||
+            (displaced && !is_set_left(self, set)))
             continue;
         if (!set) {
             set = g_new0(LvpExclusionSet, 1);
@@ -314,7 +337,7 @@ place_unit(LvpInventory *self, LvpInventoryUnit *unit)
     unit->bit = lvp_resource_add_unit(unit->resource, unit->node_index, unit);
 }
 
-/* Its bundle: the first of its sets; NULL for a unit that has none. */
+/* Its bundle: the first of its sets that it shares; NULL for a unit that shares none. */
 static LvpExclusionSet *
 get_bundle(const LvpInventoryUnit *unit)
 {
@@ -373,14 +396,15 @@ lvp_inventory_seal(LvpInventory *self)
         lvp_resource_lay_out(g_ptr_array_index(self->resources, i), self->nodes->len);
     for (guint i = 0; i < self->snapshots->len; i++)
         place_amounts(self, g_ptr_array_index(self->snapshots, i));
+    g_autoptr(GHashTable) counts = count_members(self);
     for (guint i = 0; i < self->units->len; i++) {
         LvpInventoryUnit *unit = g_ptr_array_index(self->units, i);
         place_unit(self, unit);
         if (!g_ptr_array_find(self->displaced, unit, NULL))
-            join_sets(self, unit, FALSE);
+            join_sets(self, unit, counts, FALSE);
     }
     for (guint i = 0; i < self->displaced->len; i++)
-        join_sets(self, g_ptr_array_index(self->displaced, i), TRUE);
+        join_sets(self, g_ptr_array_index(self->displaced, i), counts, TRUE);
     for (guint i = 0; i < self->resources->len; i++)
         lvp_resource_seal(g_ptr_array_index(self->resources, i));
     for (guint i = 0; i < self->units->len; i++)

@@ -9,8 +9,8 @@ static void
 free_unit(gpointer data)
 {
     LvpUnit *unit = data;
-    g_clear_pointer(&unit->sets, g_array_unref);
-    g_clear_pointer(&unit->attributes, g_array_unref);
+    g_free(unit->sets);
+    g_free(unit->attributes);
     g_free(unit);
 }
 
@@ -89,19 +89,15 @@ keep_text(LvpUnit *self, const char *text)
 void
 lvp_unit_add_exclusion_set(LvpUnit *self, const char *name)
 {
-    if (!self->sets)
-        self->sets = g_array_new(FALSE, FALSE, sizeof(char *));
-    char *copy = keep_text(self, name);
-    g_array_append_val(self->sets, copy);
+    self->sets = g_renew(const char *, self->sets, self->n_sets + 1);
+    self->sets[self->n_sets++] = keep_text(self, name);
 }
 
 void
 lvp_unit_set_attribute(LvpUnit *self, const char *key, const char *value)
 {
-    if (!self->attributes)
-        self->attributes = g_array_sized_new(FALSE, FALSE, sizeof(LvpAttribute), 10);
-    LvpAttribute attribute = {key, keep_text(self, value)};
-    g_array_append_val(self->attributes, attribute);
+    self->attributes = g_renew(LvpAttribute, self->attributes, self->n_attributes + 1);
+    self->attributes[self->n_attributes++] = (LvpAttribute){key, keep_text(self, value)};
 }
 
 static void
@@ -142,10 +138,10 @@ lvp_unit_describe_found(const LvpUnit *self)
 {
     g_auto(GVariantBuilder) sets = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("as"));
     g_auto(GVariantBuilder) attributes = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{ss}"));
-    for (guint i = 0; self->sets && i < self->sets->len; i++)
-        g_variant_builder_add(&sets, "s", g_array_index(self->sets, char *, i));
-    for (guint i = 0; self->attributes && i < self->attributes->len; i++) {
-        const LvpAttribute *attribute = &g_array_index(self->attributes, LvpAttribute, i);
+    for (guint i = 0; i < self->n_sets; i++)
+        g_variant_builder_add(&sets, "s", self->sets[i]);
+    for (guint i = 0; i < self->n_attributes; i++) {
+        const LvpAttribute *attribute = &self->attributes[i];
         g_variant_builder_add(&attributes, "{ss}", attribute->key, attribute->value);
     }
     return g_variant_new("(@as@a{ss})", g_variant_builder_end(&sets),
@@ -155,8 +151,8 @@ lvp_unit_describe_found(const LvpUnit *self)
 static gboolean
 has_set(const LvpUnit *self, const char *name)
 {
-    for (guint i = 0; self->sets && i < self->sets->len; i++)
-        if (strcmp(g_array_index(self->sets, char *, i), name) == 0)
+    for (guint i = 0; i < self->n_sets; i++)
+        if (strcmp(self->sets[i], name) == 0)
             return TRUE;
     return FALSE;
 }
@@ -227,8 +223,8 @@ lvp_unit_get_resource(const LvpUnit *self)
 const char *
 lvp_unit_get_attribute(const LvpUnit *self, const char *key)
 {
-    for (guint i = 0; self->attributes && i < self->attributes->len; i++) {
-        const LvpAttribute *attribute = &g_array_index(self->attributes, LvpAttribute, i);
+    for (guint i = 0; i < self->n_attributes; i++) {
+        const LvpAttribute *attribute = &self->attributes[i];
         if (strcmp(attribute->key, key) == 0)
             return attribute->value;
     }

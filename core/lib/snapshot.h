@@ -25,8 +25,10 @@ struct LvpUnit {
     gboolean unusable;
     gboolean taken;
     const char *reason; /* of unusable or the first condition; NULL if neither */
-    GArray *sets;       /* char *; NULL if none */
-    GArray *attributes; /* LvpAttribute; NULL if none */
+    /* Arrays as long as they have to be: there are thousands of units. */
+    const char **sets;
+    LvpAttribute *attributes;
+    guint n_sets, n_attributes;
 };
 
 /* What is kept of a unit while it is held: (asa{ss}), its sets and attributes. Floating. */

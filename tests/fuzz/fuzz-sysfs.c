@@ -256,7 +256,7 @@ check_offer(const LvpUnit *unit)
     must(offer && strcmp(offer->resource, unit->resource) == 0);
     g_autofree char *identity = lvp_pci_make_identity(&ids);
     must(strcmp(identity, unit->identity) == 0);
-    must(has_group(unit->id) && unit->sets && unit->sets->len == 1);
+    must(has_group(unit->id) && unit->n_sets == 1);
     must(open_code == 0 || open_code == ENOENT || open_code == ENXIO ||
          strcmp(unit->id, DISK) != 0 ||
          !lvp_scratch_exists(scratch, "sys/class/block/nvme0n1/dev"));
@@ -272,10 +272,10 @@ check_unit(const LvpUnit *unit, gboolean all)
     must((unit->reason != NULL) == (unit->unusable || unit->conditions != 0));
     must(unit->node >= LVP_NODE_NONE);
     must(all || unit->resource);
-    for (guint i = 0; unit->attributes && i < unit->attributes->len; i++)
+    for (guint i = 0; i < unit->n_attributes; i++)
         must_be_utf8(g_array_index(unit->attributes, LvpAttribute, i).value);
-    for (guint i = 0; unit->sets && i < unit->sets->len; i++)
-        must_be_utf8(g_array_index(unit->sets, char *, i));
+    for (guint i = 0; i < unit->n_sets; i++)
+        must_be_utf8(unit->sets[i]);
     if (unit->resource && !unit->unusable && unit->conditions == 0)
         check_offer(unit);
 }
