@@ -88,6 +88,7 @@ observe(gpointer data, gpointer user_data)
     Daemon *self = user_data;
     if (data == PASS) {
         run_pass(self);
+        malloc_trim(0); /* a pass follows each operation, which needs more than all that stays */
     } else {
         lvp_reconcile_domain(&self->jobs, data);
         g_free(data);
@@ -286,7 +287,8 @@ start(Daemon *self, GError **error)
         return FALSE;
     self->boot_id = lvp_host_read_boot_id(self->host);
     self->journal = lvp_journal_open(lvp_config_get_string(config, "libvirt-provider-dir"), error);
-    if (!self->journal)
+    if (!self->journal ||
+        !lvp_journal_claim_host(self->journal, lvp_config_get_string(config, "host-root"), error))
         return FALSE;
     self->events = lvp_events_new(self->journal, error);
     self->allocator = self->events ? lvp_allocator_new(self->journal, error) : NULL;

@@ -16,6 +16,7 @@ import tempfile
 import time
 
 DEVICES = 1000
+MACHINES = 8
 STARTS = 15
 DEADLINE_S = 30
 POLL_S = 0.0005
@@ -102,6 +103,15 @@ class Made:
         if len(run.stdout.splitlines()) != DEVICES:
             sys.exit(f"bench-daemon: {len(run.stdout.splitlines())} devices are listed")
 
+    def run_machines(self):
+        """Creates some machines without devices, all at once, and deletes them so."""
+        for verb in (["create", "--class", "plain", "--no-start"], ["delete"]):
+            runs = [subprocess.Popen([self.build / "core/lpctl", "--socket", self.socket,
+                                      "machine", verb[0], f"vm{i}", *verb[1:]])
+                    for i in range(MACHINES)]
+            if any([run.wait() for run in runs]):
+                sys.exit(f"bench-daemon: machine {verb[0]} has failed")
+
 
 def stop(process):
     process.terminate()
@@ -147,14 +157,19 @@ def bench_memory(made):
     for _ in range(20):
         made.list_devices()
     often = read_memory(daemon.pid)
+    for _ in range(6):
+        made.run_machines()
+    worked = read_memory(daemon.pid)
     stop(daemon)
     print(f"daemon: memory in MiB, {DEVICES} devices, {made.uri}")
     print(f"{'':44} {'RssAnon':>10} {'Rss':>10} {'Rss ratio':>10}")
     for name, memory in (("bare program", bare_memory), ("daemon after its start", started),
-                         ("after one lpctl device list", listed), ("after twenty more", often)):
+                         ("after one lpctl device list", listed), ("after twenty more", often),
+                         (f"after 6 times {MACHINES} machines at once", worked)):
         print(f"{name:44} {memory[0]:10.2f} {memory[1]:10.2f} {memory[1] / bare_memory[1]:10.2f}")
     print_target("RssAnon after its start, MiB, at most 6", started[0], MAX_PRIVATE_MIB)
     print_target("RssAnon after a list, MiB, at most 6", listed[0], MAX_PRIVATE_MIB)
+    print_target("RssAnon after machines, MiB, at most 6", worked[0], MAX_PRIVATE_MIB)
     print_target("times the Rss of the bare program, at most 1.25", started[1] / bare_memory[1],
                  MAX_RESIDENT_RATIO)
     print_target("the same after a list, at most 1.25", listed[1] / bare_memory[1],

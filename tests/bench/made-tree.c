@@ -171,8 +171,9 @@ static void
 write_classes(LvpScratch *tree)
 {
     static const char *const DEVICES[] = {"gpu.nvidia/a30", "nic.intel/e810-vf"};
-    g_autoptr(GString) text = g_string_new(NULL);
-    for (guint i = 0; i < 10; i++)
+    g_autoptr(GString) text =
+        g_string_new("- {name: plain, capabilities: {cpu: 1, memory: 1Gi}}\n");
+    for (guint i = 0; i < 9; i++)
         g_string_append_printf(text,
                                "- name: class%u\n"
                                "  capabilities: {cpu: %u, memory: %uGi, %s: 1}\n",
