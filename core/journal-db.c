@@ -36,6 +36,7 @@ static const char SCHEMA[] =
     " resource TEXT, identity TEXT, record BLOB, found BLOB, PRIMARY KEY(source, id))"
     " WITHOUT ROWID;"
     "CREATE TABLE rebuild(reason TEXT NOT NULL);"
+    "CREATE TABLE origin(host_root TEXT NOT NULL);"
     "CREATE TABLE event(id INTEGER PRIMARY KEY, time_us INTEGER NOT NULL, kind TEXT NOT NULL,"
     " subject TEXT NOT NULL, from_state TEXT NOT NULL, to_state TEXT NOT NULL,"
     " reason TEXT NOT NULL);";
@@ -471,6 +472,21 @@ lvp_journal_db_check(LvpJournalDb *self, GError **error)
         g_set_error(error, LVP_ERROR, LVP_ERROR_DAMAGED, "journal %s is damaged: %s", self->path,
                     answer);
     return FALSE;
+}
+
+char *
+lvp_journal_db_read_host_root(LvpJournalDb *self, GError **error)
+{
+    return read_text(self, "SELECT host_root FROM origin LIMIT 1", error);
+}
+
+gboolean
+lvp_journal_db_set_host_root(LvpJournalDb *self, const char *host_root, GError **error)
+{
+    char *sql = sqlite3_mprintf("INSERT INTO origin(host_root) VALUES(%Q)", host_root);
+    gboolean ok = execute(self, sql, error);
+    sqlite3_free(sql);
+    return ok;
 }
 
 char *

@@ -16,6 +16,9 @@ gboolean lvp_journal_db_check(LvpJournalDb *self, GError **error);
 gboolean lvp_journal_db_set_rebuild(LvpJournalDb *self, const char *reason, GError **error);
 /* NULL where it is all there; g_free(). */
 char *lvp_journal_db_read_rebuild(LvpJournalDb *self);
+/* NULL without error where none is set yet; g_free(). */
+char *lvp_journal_db_read_host_root(LvpJournalDb *self, GError **error);
+gboolean lvp_journal_db_set_host_root(LvpJournalDb *self, const char *host_root, GError **error);
 
 /* A transaction; a commit that fails has rolled back. */
 gboolean lvp_journal_db_begin(LvpJournalDb *self, GError **error);

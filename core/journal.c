@@ -4,8 +4,12 @@
  * caller its two switches would cost a tenth of the write. */
 #include "journal-repair.h"
 
+#include "lib/host-locks.h"
+
 #include <errno.h>
 #include <libvirt-provider/error.h>
+#include <string.h>
+#include <unistd.h>
 
 #define MAX_BATCH 64
 
@@ -15,6 +19,8 @@ struct LvpJournal {
     GCond written;
     GQueue tasks; /* Task, borrowed from the waiting callers */
     gboolean writing;
+    char *folder;
+    int lock_fd;
 };
 
 typedef struct Task Task;
@@ -283,6 +289,24 @@ lvp_journal_read_last_event(LvpJournal *self, GError **error)
 
 /* ---- open, load, close ---- */
 
+/* One provider per state folder, whatever its host root. */
+static int
+lock_folder(const char *folder, GError **error)
+{
+    int fd = lvp_host_locks_take(folder, "state.lock");
+    if (fd == -EWOULDBLOCK)
+        g_set_error(error, LVP_ERROR, LVP_ERROR_BUSY,
+                    "another libvirt-provider uses state folder %s (it holds %s/state.lock): stop "
+                    "it first, or give this one a folder of its own with --libvirt-provider-dir",
+                    folder, folder);
+    else if (fd < 0)
+        g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
+                    "cannot lock %s/state.lock: %s: the daemon must be able to write in the state "
+                    "folder, see --libvirt-provider-dir",
+                    folder, g_strerror(-fd));
+    return fd;
+}
+
 LvpJournal *
 lvp_journal_open(const char *folder, GError **error)
 {
@@ -293,14 +317,41 @@ lvp_journal_open(const char *folder, GError **error)
         return NULL;
     }
     g_autofree char *path = g_build_filename(folder, "state.db", NULL);
-    LvpJournalDb *db = lvp_journal_repair_open(path, error);
-    if (!db)
+    int lock_fd = lock_folder(folder, error);
+    LvpJournalDb *db = lock_fd >= 0 ? lvp_journal_repair_open(path, error) : NULL;
+    if (!db) {
+        if (lock_fd >= 0)
+            close(lock_fd);
         return NULL;
+    }
     LvpJournal *self = g_new0(LvpJournal, 1);
     g_mutex_init(&self->mutex);
     g_cond_init(&self->written);
     self->db = db;
+    self->folder = g_strdup(folder);
+    self->lock_fd = lock_fd;
     return self;
+}
+
+gboolean
+lvp_journal_claim_host(LvpJournal *self, const char *host_root, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *own = g_canonicalize_filename(host_root, "/");
+    g_autofree char *known = lvp_journal_db_read_host_root(self->db, &problem);
+    if (problem) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    if (!known)
+        return lvp_journal_db_set_host_root(self->db, own, error);
+    if (strcmp(known, own) == 0)
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT,
+                "state folder %s is of host root %s, but --host-root is %s: give each its own "
+                "--libvirt-provider-dir",
+                self->folder, known, own);
+    return FALSE;
 }
 
 GPtrArray *
@@ -329,5 +380,7 @@ lvp_journal_close(LvpJournal *self)
     lvp_journal_db_close(self->db);
     g_cond_clear(&self->written);
     g_mutex_clear(&self->mutex);
+    g_free(self->folder);
+    close(self->lock_fd);
     g_free(self);
 }

@@ -28,11 +28,15 @@ LvpUnitMark *lvp_unit_mark_copy(const LvpUnitMark *self);
 void lvp_unit_mark_free(LvpUnitMark *self);
 
 /* Opens or makes FOLDER/state.db. A damaged one is set aside, and the new one is to be made again:
- * see lvp_journal_read_rebuild(). LVP_ERROR_HOST: not writable; LVP_ERROR_NOT_SUPPORTED: of a later
- * version. */
+ * see lvp_journal_read_rebuild(). LVP_ERROR_BUSY: another provider has the folder; LVP_ERROR_HOST:
+ * not writable; LVP_ERROR_NOT_SUPPORTED: of a later version. */
 LvpJournal *lvp_journal_open(const char *folder, GError **error);
 /* After the last write has returned. Accepts NULL. */
 void lvp_journal_close(LvpJournal *self);
+
+/* Notes that it is of this host, the first time; LVP_ERROR_CONFLICT where it is of another. On a
+ * host of which it knows nothing all machines would look lost. */
+gboolean lvp_journal_claim_host(LvpJournal *self, const char *host_root, GError **error);
 
 /* All machines with their holdings and records: LvpMachine, in the order of names. Both loads are
  * for the start, before the first write. */

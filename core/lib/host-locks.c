@@ -48,8 +48,8 @@ use_lock(int fd, int command, struct flock *lock)
     return fcntl(fd, command, lock);
 }
 
-static int
-lock_file(const char *folder, const char *name)
+int
+lvp_host_locks_take(const char *folder, const char *name)
 {
     if (g_mkdir_with_parents(folder, 0755) < 0)
         return -errno;
@@ -75,12 +75,6 @@ is_file_locked(const char *file)
     gboolean held = use_lock(fd, F_OFD_GETLK, &found) == 0 && found.l_type != F_UNLCK;
     close(fd);
     return held;
-}
-
-int
-lvp_host_locks_take(LvpHostLocks *self, const char *name)
-{
-    return lock_file(self->folder, name);
 }
 
 /* ---- effects ---- */
@@ -116,7 +110,7 @@ lvp_host_locks_begin(LvpHostLocks *self, const char *name, guint timeout_ms)
     if (!wait_for_turn(self, name, timeout_ms))
         return -EWOULDBLOCK;
     g_autofree char *folder = g_build_filename(self->folder, EFFECTS_FOLDER, NULL);
-    int fd = lock_file(folder, name);
+    int fd = lvp_host_locks_take(folder, name);
     if (fd < 0)
         end_turn(self, name);
     return fd;

@@ -11,9 +11,9 @@ typedef struct LvpHostLocks LvpHostLocks;
 LvpHostLocks *lvp_host_locks_new(const char *folder);
 void lvp_host_locks_free(LvpHostLocks *self);
 
-/* Locks a file that stays locked until the descriptor, which is returned, is closed in all
- * processes; or -errno, -EWOULDBLOCK where another process has it. */
-int lvp_host_locks_take(LvpHostLocks *self, const char *name);
+/* Locks a file of FOLDER, which is made if need be, until the descriptor, which is returned, is
+ * closed in all processes; or -errno, -EWOULDBLOCK where somebody else has it. */
+int lvp_host_locks_take(const char *folder, const char *name);
 
 /* Begins an effect: waits up to TIMEOUT_MS for those of other threads on NAME. The descriptor is
  * for the child to keep. -EWOULDBLOCK where the kernel has not returned from an earlier one. */

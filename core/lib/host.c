@@ -234,7 +234,8 @@ lvp_host_read_boot_id(LvpHost *self)
 gboolean
 lvp_host_lock_provider(LvpHost *self, GError **error)
 {
-    int fd = lvp_host_locks_take(self->locks, "provider.lock");
+    g_autofree char *folder = g_strdup_printf("%s/" RUN_FOLDER, self->root);
+    int fd = lvp_host_locks_take(folder, "provider.lock");
     if (fd == -EWOULDBLOCK) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_BUSY,
                     "another libvirt-provider runs on host root %s/ (it holds %s/" RUN_FOLDER

@@ -67,7 +67,7 @@ fails "file in the place of the state" 1 "cannot make state folder $WORK/classes
 fails "a folder that cannot be made" 1 "cannot make state folder /proc/state: *" --libvirt-provider-dir=/proc/state
 mkdir -p "$WORK"/state{1,2,3,4}/state.db
 fails "folder as the journal" 1 "cannot open journal $WORK/state1/state.db: *" --libvirt-provider-dir="$WORK/state1"
-fails "folder that cannot be written" 1 "cannot open journal /sys/state.db: * (*): *--libvirt-provider-dir" \
+fails "folder that cannot be written" 1 "cannot lock /sys/state.lock: *--libvirt-provider-dir" \
     --libvirt-provider-dir=/sys
 rmdir "$WORK"/state{2,3,4}/state.db
 head -c 8192 /dev/urandom >"$WORK/state2/state.db"
@@ -94,7 +94,7 @@ mv "$WORK/online" "$HOST/sys/devices/system/cpu/online"
 fails "more memory reserved than there is" 2 "source memory: reserved-memory-size is 99Gi, but the host has only 16Gi" \
     --resource-manager-reserved-memory-size=99Gi
 cp -r "$HOST" "$WORK/plain" && rm -r "$WORK/plain/sys/bus"
-starts "a host without PCI" --host-root="$WORK/plain"
+starts "a host without PCI" --host-root="$WORK/plain" --libvirt-provider-dir="$WORK/state.plain"
 
 say no libvirt
 check "it starts" provider_start --libvirt-uri=test:///nonexistent
@@ -138,11 +138,16 @@ check "it has made nothing" test ! -e "$WORK/other.sock" -a ! -e "$WORK/other"
 cp -r "$HOST" "$WORK/host2"
 fails "on another host with this socket" 1 "control socket * is in use *" --host-root="$WORK/host2" \
     --libvirt-provider-dir="$WORK/other"
+fails "on another host with this state" 1 "another libvirt-provider uses state folder $WORK/state *stop it first*" \
+    --host-root="$WORK/host2" --control-socket="$WORK/other.sock" --orphan-grace=0
 is "the first one has noticed nothing" "$(state_of_everything)" "$before"
 is "its socket is closed to others" "$(stat -c %a "$LIBVIRT_PROVIDER_SOCKET")" 660
 
 say closed standard files
 check "the first one ends with 0" provider_stop
+fails "one on another host does not take over its state" 1 \
+    "state folder $WORK/state is of host root $HOST, but --host-root is $WORK/host2: *--libvirt-provider-dir" \
+    --host-root="$WORK/host2" --control-socket="$WORK/other.sock" --orphan-grace=0
 libvirt-provider "${FLAGS[@]}" <&- >&- 2>&- &
 PROVIDER_PID=$!
 check "it starts" eventually 30 lpctl status
