@@ -129,16 +129,32 @@ lvp_describe_devices(const LvpWorld *world)
     return g_variant_builder_end(&rows);
 }
 
+/* Why a unit that no resource has is as it is; g_free(). */
+static char *
+tell_unlisted(const LvpUnit *unit, const LvpInventoryUnit *mate)
+{
+    const LvpMachine *machine = mate ? mate->holder : NULL;
+    if (machine)
+        return g_strdup_printf("it goes along with %s, which is held by %s", mate->found->id,
+                               machine->name);
+    if (mate && mate->quarantine)
+        return g_strdup_printf("it goes along with %s, which is quarantined", mate->found->id);
+    return g_strdup(unit->reason ? unit->reason : "no entry of the configuration names it");
+}
+
 GVariant *
 lvp_describe_unlisted(const LvpWorld *world, const char *source, const LvpUnit *unit)
 {
     if (lvp_inventory_find_unit(world->inventory, source, unit->id))
         return NULL;
+    const LvpInventoryUnit *mate = lvp_inventory_find_mate(world->inventory, source, unit);
+    const LvpMachine *machine = mate ? mate->holder : NULL;
+    g_autofree char *reason = tell_unlisted(unit, mate);
     GVariantBuilder row = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a{sv}"));
     add_found(&row, source, unit, unit->conditions);
     add_text(&row, "state", "unlisted");
-    add_text(&row, "reason",
-             unit->reason ? unit->reason : "no entry of the configuration names it");
+    add_text(&row, "machine", machine ? machine->name : NULL);
+    add_text(&row, "reason", reason);
     return end_row(&row);
 }
 
@@ -196,6 +212,15 @@ lvp_explain_device(const LvpWorld *world, const char *id)
     else if (unit->cordoned)
         g_string_append_printf(text, "Offer it again with: lpctl device uncordon %s\n", id);
     return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+char *
+lvp_explain_unlisted(const LvpWorld *world, const char *source, const LvpUnit *unit)
+{
+    const LvpInventoryUnit *mate = lvp_inventory_find_mate(world->inventory, source, unit);
+    g_autofree char *reason = tell_unlisted(unit, mate);
+    return g_strdup_printf("%s is of no resource; source %s knows it.\nIt is not offered: %s.\n",
+                           unit->id, source, reason);
 }
 
 /* ---- classes ---- */

@@ -16,5 +16,6 @@ GVariant *lvp_describe_unlisted(const LvpWorld *world, const char *source, const
 
 /* Sentences for a person, one a line; NULL if there is none of that name. g_free(). */
 char *lvp_explain_device(const LvpWorld *world, const char *id);
+char *lvp_explain_unlisted(const LvpWorld *world, const char *source, const LvpUnit *unit);
 char *lvp_explain_class(const LvpWorld *world, const char *name);
 char *lvp_explain_machine(const LvpWorld *world, const char *name_or_uuid);

@@ -588,3 +588,26 @@ lvp_unit_find_rival(const LvpInventoryUnit *self)
     }
     return NULL;
 }
+
+static gboolean
+share_set(const LvpUnit *a, const LvpUnit *b)
+{
+    for (guint i = 0; i < a->n_sets; i++)
+        for (guint k = 0; k < b->n_sets; k++)
+            if (strcmp(a->sets[i], b->sets[k]) == 0)
+                return TRUE;
+    return FALSE;
+}
+
+LvpInventoryUnit *
+lvp_inventory_find_mate(const LvpInventory *self, const char *source, const LvpUnit *unlisted)
+{
+    LvpInventoryUnit *mate = NULL;
+    for (guint i = 0; i < self->units->len; i++) {
+        LvpInventoryUnit *unit = g_ptr_array_index(self->units, i);
+        if ((!mate || is_taken(unit)) && strcmp(unit->source, source) == 0 &&
+            share_set(unit->found, unlisted))
+            mate = unit;
+    }
+    return mate;
+}

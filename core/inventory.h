@@ -92,5 +92,9 @@ guint lvp_unit_count_free_mates(const LvpInventoryUnit *self);
 const GPtrArray *lvp_unit_get_mates(const LvpInventoryUnit *self);
 /* A unit of another machine, or a quarantined one, that shares an exclusion set; or NULL. */
 const LvpInventoryUnit *lvp_unit_find_rival(const LvpInventoryUnit *self);
+/* A unit that shares an exclusion set with one that no resource has, and so no inventory: one that
+ * is held or quarantined rather than another; or NULL. Costs time in proportion to the units. */
+LvpInventoryUnit *
+lvp_inventory_find_mate(const LvpInventory *self, const char *source, const LvpUnit *unlisted);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpInventory, lvp_inventory_free)

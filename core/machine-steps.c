@@ -6,6 +6,7 @@
 #include "machine-state.h"
 
 #include <libvirt-provider/error.h>
+#include <string.h>
 
 void
 lvp_step_say(const LvpProgress *progress, const char *text)
@@ -46,8 +47,27 @@ lvp_step_check_sources(GPtrArray *sources, const LvpMachine *machine, GError **e
 /* A template that names a device which this provider gives away would give it away twice. */
 typedef struct {
     char **addresses;
-    const char *found;
+    const char *found; /* of them */
+    const char *source;
+    const LvpUnit *unlisted; /* of the source, at one of them */
 } TemplateCheck;
+
+static const char *
+find_address(const TemplateCheck *check, const char *id)
+{
+    for (guint i = 0; check->addresses[i]; i++)
+        if (strcmp(check->addresses[i], id) == 0)
+            return check->addresses[i];
+    return NULL;
+}
+
+static void
+find_template_neighbour(const LvpWorld *world, gpointer data)
+{
+    TemplateCheck *check = data;
+    if (lvp_inventory_find_mate(world->inventory, check->source, check->unlisted))
+        check->found = find_address(check, check->unlisted->id);
+}
 
 static void
 find_template_device(const LvpWorld *world, gpointer data)
@@ -61,16 +81,43 @@ find_template_device(const LvpWorld *world, gpointer data)
                 check->found = check->addresses[i];
 }
 
+/* What goes along with one of our devices is no unit, and only a look at the whole host knows it.
+ */
+static gboolean
+check_neighbours(const LvpMachineJobs *jobs, TemplateCheck *check, GError **error)
+{
+    g_autoptr(GPtrArray) sources = lvp_allocator_dup_sources(jobs->allocator);
+    for (guint i = 0; i < sources->len; i++) {
+        LvpSource *source = g_ptr_array_index(sources, i);
+        g_autoptr(LvpSnapshot) all = lvp_source_discover(source, LVP_DISCOVER_ALL, error);
+        if (!all)
+            return FALSE;
+        check->source = lvp_source_get_name(source);
+        for (guint k = 0; k < all->units->len && !check->found; k++) {
+            check->unlisted = g_ptr_array_index(all->units, k);
+            if (find_address(check, check->unlisted->id))
+                lvp_allocator_read(jobs->allocator, find_template_neighbour, check);
+        }
+    }
+    if (!check->found)
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                "the template holds %s itself, which goes along with a device that this provider "
+                "gives away, because they share an IOMMU group: remove it from the template",
+                check->found);
+    return FALSE;
+}
+
 static gboolean
 check_template(const LvpMachineJobs *jobs, const char *text, GError **error)
 {
     g_auto(GStrv) addresses = lvp_domain_xml_list_host_addresses(text, error);
     if (!addresses)
         return FALSE;
-    TemplateCheck check = {addresses, NULL};
+    TemplateCheck check = {.addresses = addresses};
     lvp_allocator_read(jobs->allocator, find_template_device, &check);
     if (!check.found)
-        return TRUE;
+        return !addresses[0] || check_neighbours(jobs, &check, error);
     g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
                 "the template holds %s itself, a device that this provider gives away: remove it "
                 "from the template, the class says what the machine gets",

@@ -109,10 +109,10 @@ add_unlisted(const LvpWorld *world, gpointer data)
     }
 }
 
-static GVariant *
-list_all_devices(LvpService *self, GError **error)
+/* LvpSnapshot of each of the sources; g_ptr_array_unref(). */
+static GPtrArray *
+discover_all(GPtrArray *sources, GError **error)
 {
-    g_autoptr(GPtrArray) sources = lvp_allocator_dup_sources(self->jobs->allocator);
     g_autoptr(GPtrArray) snapshots =
         g_ptr_array_new_with_free_func((GDestroyNotify)lvp_snapshot_free);
     for (guint i = 0; i < sources->len; i++) {
@@ -122,6 +122,16 @@ list_all_devices(LvpService *self, GError **error)
             return NULL;
         g_ptr_array_add(snapshots, snapshot);
     }
+    return g_steal_pointer(&snapshots);
+}
+
+static GVariant *
+list_all_devices(LvpService *self, GError **error)
+{
+    g_autoptr(GPtrArray) sources = lvp_allocator_dup_sources(self->jobs->allocator);
+    g_autoptr(GPtrArray) snapshots = discover_all(sources, error);
+    if (!snapshots)
+        return NULL;
     FullList list = {sources, snapshots, G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("aa{sv}"))};
     lvp_allocator_read(self->jobs->allocator, add_unlisted, &list);
     return g_variant_builder_end(&list.rows);
@@ -162,14 +172,44 @@ read_explanation(const LvpWorld *world, gpointer data)
     explanation->text = explanation->explain(world, explanation->name);
 }
 
-static gboolean
-handle_explain(LvpManager1 *object,
-               GDBusMethodInvocation *invocation,
-               const char *kind,
-               const char *name,
-               gpointer data)
+typedef struct {
+    const char *source;
+    const LvpUnit *unit;
+    char *text;
+} Unlisted;
+
+static void
+read_unlisted(const LvpWorld *world, gpointer data)
 {
-    LvpService *self = data;
+    Unlisted *unlisted = data;
+    unlisted->text = lvp_explain_unlisted(world, unlisted->source, unlisted->unit);
+}
+
+/* Of a device that no resource has; NULL without error where no source knows it. g_free(). */
+static char *
+explain_unlisted(LvpService *self, const char *id, GError **error)
+{
+    g_autoptr(GPtrArray) sources = lvp_allocator_dup_sources(self->jobs->allocator);
+    g_autoptr(GPtrArray) snapshots = discover_all(sources, error);
+    for (guint i = 0; snapshots && i < snapshots->len; i++) {
+        const LvpSnapshot *snapshot = g_ptr_array_index(snapshots, i);
+        for (guint k = 0; k < snapshot->units->len; k++) {
+            Unlisted found = {lvp_source_get_name(g_ptr_array_index(sources, i)),
+                              g_ptr_array_index(snapshot->units, k), NULL};
+            if (strcmp(found.unit->id, id) != 0)
+                continue;
+            lvp_allocator_read(self->jobs->allocator, read_unlisted, &found);
+            return found.text;
+        }
+    }
+    return NULL;
+}
+
+static GVariant *
+run_explain(LvpService *self, const LvpServiceCall *call, GError **error)
+{
+    const char *kind, *name;
+    g_variant_get(call->parameters, "(&s&s)", &kind, &name);
     Explanation explanation = {NULL, name, NULL};
     if (strcmp(kind, "device") == 0)
         explanation.explain = lvp_explain_device;
@@ -179,13 +219,30 @@ handle_explain(LvpManager1 *object,
         explanation.explain = lvp_explain_machine;
     if (explanation.explain)
         lvp_allocator_read(self->jobs->allocator, read_explanation, &explanation);
-    if (explanation.text)
-        lvp_manager1_complete_explain(object, invocation, explanation.text);
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *text = explanation.text;
+    if (!text && explanation.explain == lvp_explain_device)
+        text = explain_unlisted(self, name, &problem);
+    if (text)
+        return g_variant_new("(s)", text);
+    if (problem)
+        g_propagate_error(error, g_steal_pointer(&problem));
     else
-        g_dbus_method_invocation_return_error(invocation, LVP_ERROR, LVP_ERROR_NOT_FOUND,
-                                              "no %s '%s'", kind, name);
-    g_free(explanation.text);
-    return TRUE;
+        g_set_error(error, LVP_ERROR, LVP_ERROR_NOT_FOUND, "no %s '%s'", kind, name);
+    return NULL;
+}
+
+static gboolean
+handle_explain(LvpManager1 *object,
+               GDBusMethodInvocation *invocation,
+               const char *kind,
+               const char *name,
+               gpointer data)
+{
+    (void)object;
+    (void)kind;
+    (void)name;
+    return lvp_service_queue_call(data, invocation, run_explain);
 }
 
 static void

@@ -20,6 +20,7 @@ labels_as_csv() {
     lpctl machine list -o csv -c name,labels >"$WORK/output" && python3 "$HERE/read-output.py" csv "$WORK/output" /dev/null
 }
 
+make_pci 0000:03:00.1 10de 10f0 040300 3 # goes along with the GPU, and is in no entry
 begin_provider
 arguments=()
 for label in "${LABELS[@]}"; do arguments+=(--label "$label"); done
@@ -68,5 +69,16 @@ is "no colour for a file" "$(lpctl device list | has_controls && echo some)" ""
 like "colour where it is wanted" "$(lpctl device list --color=always)" $'*\e\\[32mfree\e\\[0m*'
 is "machines of a table are aligned" "$(lpctl machine list --no-headers -c name,class,state | awk '{print index($0, $3)}' |
     sort -u | wc -l)" 1
+
+say what goes along
+all() { lpctl device list --all -o json | jq -r ".devices[] | select(.id == \"$1\") | $2"; }
+like "a neighbour that nobody holds" "$(all 0000:03:00.1 .reason) $(all 0000:03:00.1 .machine)" "no entry * names it null"
+like "is explained, too" "$(lpctl device explain 0000:03:00.1)" "0000:03:00.1 is of no resource; *not offered: no entry *"
+check "a machine gets the group" lpctl machine create vm9 --class gpu --no-start
+is "the neighbour is that machine's" "$(all 0000:03:00.1 .reason) $(all 0000:03:00.1 .machine)" \
+    "it goes along with 0000:03:00.0, which is held by vm9 vm9"
+like "and is explained so" "$(lpctl device explain 0000:03:00.1)" "*it goes along with 0000:03:00.0, which is held by vm9.*"
+refused "a device that nobody knows" 10 "*no device '0000:0f:00.0'*" lpctl device explain 0000:0f:00.0
+check "the machine is deleted" lpctl machine delete vm9
 
 finish_provider

@@ -42,6 +42,8 @@ cat >>"$WORK/classes.yaml" <<'YAML'
 - {name: no-cpu, capabilities: {memory: 64Mi}}
 - {name: no-memory, capabilities: {cpu: 1}}
 YAML
+make_pci 0000:03:00.1 10de 10f0 040300 3 # goes along with the GPU, and is in no entry
+make_pci 0000:04:00.0 10de 10f0 040300 4 # nobody's
 begin_provider
 before=$(state_of_everything)
 
@@ -90,6 +92,11 @@ bad "as an interface" "the template holds 0000:01:00.0 itself, *" "<domain type=
     <source><address type='pci' domain='0' bus='1' slot='0' function='0'/></source></interface></devices></domain>"
 bad "as a disk" "the template holds 0000:01:00.0 itself, *" "<domain type='test'>$OS<devices><disk type='nvme'>
     <source type='pci' namespace='1'><address domain='0' bus='1' slot='0' function='0'/></source></disk></devices></domain>"
+bad "what goes along with one of ours" "the template holds 0000:03:00.1 itself, which goes along with a device *" \
+    "<domain type='test'>$OS<devices><hostdev mode='subsystem' type='pci'>
+    <source><address domain='0' bus='3' slot='0' function='1'/></source></hostdev></devices></domain>"
+good "a device that is not ours" "<domain type='test'>$OS<devices><hostdev mode='subsystem' type='pci'>
+    <source><address domain='0' bus='4' slot='0' function='0'/></source></hostdev></devices></domain>"
 is "nothing is left of all that" "$(state_of_everything)" "$before"
 
 say CPUs and memory beside those of the class
