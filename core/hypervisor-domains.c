@@ -14,12 +14,41 @@ is_connection_error(void)
            (domain == VIR_FROM_REMOTE && code != VIR_ERR_OPERATION_UNSUPPORTED);
 }
 
-/* Whether the last error is about the text of a domain, which comes from a template. */
-static gboolean
-is_xml_error(void)
+/* What the last error is for the caller; see libvirt/virterror.h. */
+static LvpError
+classify_error(void)
 {
-    int code = virGetLastErrorCode();
-    return code == VIR_ERR_XML_ERROR || code == VIR_ERR_XML_DETAIL;
+    static const struct {
+        virErrorNumber code;
+        LvpError error;
+    } CODES[] = {
+        /* The text of a domain, and what it names: both come from a template. */
+        {VIR_ERR_XML_ERROR, LVP_ERROR_INVALID_REQUEST},
+        {VIR_ERR_XML_DETAIL, LVP_ERROR_INVALID_REQUEST},
+        {VIR_ERR_XML_INVALID_SCHEMA, LVP_ERROR_INVALID_REQUEST},
+        {VIR_ERR_OS_TYPE, LVP_ERROR_INVALID_REQUEST},
+        {VIR_ERR_NO_NETWORK, LVP_ERROR_INVALID_REQUEST},
+        {VIR_ERR_NO_STORAGE_POOL, LVP_ERROR_INVALID_REQUEST},
+        {VIR_ERR_NO_STORAGE_VOL, LVP_ERROR_INVALID_REQUEST},
+        {VIR_ERR_NO_NWFILTER, LVP_ERROR_INVALID_REQUEST},
+        {VIR_ERR_NO_SECRET, LVP_ERROR_INVALID_REQUEST},
+        {VIR_ERR_CONFIG_UNSUPPORTED, LVP_ERROR_NOT_SUPPORTED},
+        {VIR_ERR_ARGUMENT_UNSUPPORTED, LVP_ERROR_NOT_SUPPORTED},
+        {VIR_ERR_OPERATION_UNSUPPORTED, LVP_ERROR_NOT_SUPPORTED},
+        {VIR_ERR_NO_SUPPORT, LVP_ERROR_NOT_SUPPORTED},
+        {VIR_ERR_DOM_EXIST, LVP_ERROR_EXISTS},
+        {VIR_ERR_RESOURCE_BUSY, LVP_ERROR_BUSY},
+        {VIR_ERR_OPERATION_TIMEOUT, LVP_ERROR_TIMED_OUT},
+        {VIR_ERR_OPERATION_DENIED, LVP_ERROR_NOT_PERMITTED},
+        {VIR_ERR_ACCESS_DENIED, LVP_ERROR_NOT_PERMITTED},
+        {VIR_ERR_AUTH_FAILED, LVP_ERROR_NOT_PERMITTED},
+    };
+    if (is_connection_error())
+        return LVP_ERROR_NOT_REACHABLE;
+    for (guint i = 0; i < G_N_ELEMENTS(CODES); i++)
+        if ((int)CODES[i].code == virGetLastErrorCode())
+            return CODES[i].error;
+    return LVP_ERROR_HYPERVISOR;
 }
 
 static gboolean
@@ -32,15 +61,13 @@ set_libvirt_error(GError **error, const char *format, const char *what)
                     format, what);
         return FALSE;
     }
-    g_autofree char *verb = g_strdup_printf("%s %s", format, what);
+    LvpError code = classify_error();
     g_autofree char *message = g_strchomp(g_strdup(virGetLastErrorMessage()));
     g_strdelimit(message, "\n", ' ');
-    g_set_error(error, LVP_ERROR,
-                is_connection_error() ? LVP_ERROR_NOT_REACHABLE
-                : is_xml_error()      ? LVP_ERROR_INVALID_REQUEST
-                                      : LVP_ERROR_HYPERVISOR,
-                "libvirt cannot %s: %s%s", verb, message,
-                is_xml_error() ? " (look at the template; --dry-run -o xml shows the domain)" : "");
+    g_set_error(error, LVP_ERROR, code, "libvirt cannot %s %s: %s%s", format, what, message,
+                code == LVP_ERROR_INVALID_REQUEST || code == LVP_ERROR_NOT_SUPPORTED
+                    ? " (look at the template; --dry-run -o xml shows the domain)"
+                    : "");
     return FALSE;
 }
 
@@ -246,7 +273,14 @@ lvp_hypervisor_define(LvpHypervisor *self, const char *xml, GError **error)
         return FALSE;
     g_autoptr(virDomain) domain =
         virDomainDefineXMLFlags(connection, xml, VIR_DOMAIN_DEFINE_VALIDATE);
-    return domain || set_libvirt_error(error, "define", "the domain");
+    if (domain)
+        return TRUE;
+    /* The only operation of a define that fails: somebody has taken name or uuid meanwhile. */
+    if (virGetLastErrorCode() != VIR_ERR_OPERATION_FAILED)
+        return set_libvirt_error(error, "define", "the domain");
+    g_set_error(error, LVP_ERROR, LVP_ERROR_EXISTS, "libvirt cannot define the domain: %s",
+                virGetLastErrorMessage());
+    return FALSE;
 }
 
 gboolean
@@ -255,9 +289,13 @@ lvp_hypervisor_start(LvpHypervisor *self, const char *uuid, GError **error)
     g_autoptr(virDomain) domain = NULL;
     if (!get_existing(self, uuid, &domain, error))
         return FALSE;
+    const char *name = virDomainGetName(domain); /* later it would drop the error */
+    LvpDomainState state;
+    if (read_state(domain, &state) && state == LVP_DOMAIN_PAUSED)
+        return virDomainResume(domain) == 0 || set_libvirt_error(error, "resume domain", name);
     if (virDomainIsActive(domain) == 1 || virDomainCreate(domain) == 0)
         return TRUE;
-    return set_libvirt_error(error, "start domain", uuid);
+    return set_libvirt_error(error, "start domain", name);
 }
 
 gboolean
@@ -266,9 +304,10 @@ lvp_hypervisor_shutdown(LvpHypervisor *self, const char *uuid, GError **error)
     g_autoptr(virDomain) domain = NULL;
     if (!get_existing(self, uuid, &domain, error))
         return FALSE;
+    const char *name = virDomainGetName(domain);
     if (virDomainIsActive(domain) == 0 || virDomainShutdown(domain) == 0)
         return TRUE;
-    return set_libvirt_error(error, "shut down domain", uuid);
+    return set_libvirt_error(error, "shut down domain", name);
 }
 
 gboolean
@@ -277,10 +316,11 @@ lvp_hypervisor_destroy(LvpHypervisor *self, const char *uuid, GError **error)
     g_autoptr(virDomain) domain = NULL;
     if (!find_domain(self, uuid, &domain, error))
         return FALSE;
+    const char *name = domain ? virDomainGetName(domain) : uuid;
     if (!domain || virDomainIsActive(domain) == 0 || virDomainDestroy(domain) == 0 ||
         virDomainIsActive(domain) == 0 || virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
         return TRUE;
-    return set_libvirt_error(error, "destroy domain", uuid);
+    return set_libvirt_error(error, "destroy domain", name);
 }
 
 gboolean
@@ -289,6 +329,7 @@ lvp_hypervisor_undefine(LvpHypervisor *self, const char *uuid, gboolean keep_nvr
     g_autoptr(virDomain) domain = NULL;
     if (!find_domain(self, uuid, &domain, error))
         return FALSE;
+    const char *name = domain ? virDomainGetName(domain) : uuid;
     unsigned int flags = VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
                          VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
     unsigned int nvram = keep_nvram ? VIR_DOMAIN_UNDEFINE_KEEP_NVRAM : VIR_DOMAIN_UNDEFINE_NVRAM;
@@ -299,5 +340,5 @@ lvp_hypervisor_undefine(LvpHypervisor *self, const char *uuid, gboolean keep_nvr
     /* Drivers other than QEMU know fewer of the flags. */
     if (virGetLastErrorCode() == VIR_ERR_INVALID_ARG && virDomainUndefine(domain) == 0)
         return TRUE;
-    return set_libvirt_error(error, "undefine domain", uuid);
+    return set_libvirt_error(error, "undefine domain", name);
 }

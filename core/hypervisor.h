@@ -64,7 +64,7 @@ char *
 lvp_hypervisor_read_xml(LvpHypervisor *self, const char *uuid, gboolean *ret_found, GError **error);
 /* Defines a domain after validation against libvirt's schema. */
 gboolean lvp_hypervisor_define(LvpHypervisor *self, const char *xml, GError **error);
-/* Starts it; one that runs is well. */
+/* Starts it, or resumes it where it is paused; one that runs is well. */
 gboolean lvp_hypervisor_start(LvpHypervisor *self, const char *uuid, GError **error);
 /* Asks the guest to shut down (ACPI) and returns at once. */
 gboolean lvp_hypervisor_shutdown(LvpHypervisor *self, const char *uuid, GError **error);

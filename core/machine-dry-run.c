@@ -148,8 +148,7 @@ lvp_machine_try_start(const LvpMachineJobs *jobs, const char *name, GError **err
     if (state == LVP_DOMAIN_RUNNING)
         return say_nothing_to_do(machine, "running");
     if (state == LVP_DOMAIN_PAUSED)
-        return g_strdup_printf("machine %s is paused and stays so: nothing would be done",
-                               machine->name);
+        return g_strdup_printf("machine %s is paused and would be resumed", machine->name);
     if (!compare_all(jobs, machine, &taken, error) ||
         (state == LVP_DOMAIN_ABSENT && !check_new_domain(jobs, machine, &note, error)))
         return NULL;
