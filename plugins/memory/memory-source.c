@@ -6,6 +6,7 @@
 
 #define RESOURCE "memory"
 #define KIB 1024
+#define MIB (1024 * KIB)
 #define NODES "devices/system/node"
 
 typedef struct {
@@ -147,12 +148,18 @@ discover(gpointer data,
     return TRUE;
 }
 
-/* How much memory a guest needs is not ours to guess. */
+/* How much memory a guest needs is not ours to guess. libvirt gives a guest of QEMU whole mebibytes
+ * (https://libvirt.org/formatdomain.html#memory-allocation), so that is what is counted. */
 static gboolean
 normalize(gpointer data, LvpRequest *request, GError **error)
 {
     (void)data;
-    if (lvp_request_get_amount(request, RESOURCE) > 0)
+    gint64 bytes = lvp_request_get_amount(request, RESOURCE);
+    gint64 rest = bytes % MIB;
+    if (rest > 0)
+        lvp_request_set_amount(request, RESOURCE,
+                               bytes > G_MAXINT64 - MIB ? G_MAXINT64 : bytes + MIB - rest);
+    if (bytes > 0)
         return TRUE;
     g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
                 "names no memory: add memory to its capabilities, such as memory: 1Gi");

@@ -224,14 +224,24 @@ Test(memory_source, request_that_names_no_memory_is_refused)
     assert_contains(error->message, "names no memory: ");
 }
 
-Test(memory_source, request_that_names_memory_stays)
+static void
+assert_normalized(gint64 asked, gint64 expected)
 {
     g_autoptr(LvpRequest) request = lvp_request_new();
     g_autoptr(GError) error = NULL;
-    lvp_request_set_amount(request, "memory", 1);
+    lvp_request_set_amount(request, "memory", asked);
     cr_assert(lvp_source_table.normalize(NULL, request, &error));
     assert_no_error(error);
-    cr_assert_eq(lvp_request_get_amount(request, "memory"), 1);
+    cr_assert_eq(lvp_request_get_amount(request, "memory"), expected);
+}
+
+Test(memory_source, request_is_rounded_up_to_whole_mebibytes)
+{
+    assert_normalized(1, 1 << 20);
+    assert_normalized(1 << 20, 1 << 20);
+    assert_normalized((1 << 20) + 1, 2 << 20);
+    assert_normalized(4 * (gint64)GIB, 4 * (gint64)GIB);
+    assert_normalized(G_MAXINT64, G_MAXINT64);
 }
 
 /* ---- the domain ---- */
