@@ -342,11 +342,12 @@ describe_held_devices(const LvpMachine *machine)
 static char *
 dup_machine_reason(const LvpWorld *world, const LvpMachine *machine)
 {
+    /* First of all: until then nothing else can be done about it. */
     const char *missing = lvp_claim_find_missing_source(machine, world->sources);
-    char *reason = lvp_machine_dup_reason(machine);
-    if (reason || !missing)
-        return reason;
-    return g_strdup_printf("source-missing: source %s, of which it holds resources, is not loaded",
+    if (!missing)
+        return lvp_machine_dup_reason(machine);
+    return g_strdup_printf("source-missing: source %s, of which it holds resources, is not loaded: "
+                           "add it to --resource-manager-sources; nothing is given back before",
                            missing);
 }
 

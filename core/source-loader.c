@@ -116,6 +116,11 @@ find_file(const char *const *folders, const char *name, GError **error)
             free(real);
             return g_steal_pointer(&resolved);
         }
+        if (errno != ENOENT && errno != ENOTDIR) {
+            g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE,
+                        "cannot look at %s: %s (see --source-dir)", path, g_strerror(errno));
+            return NULL;
+        }
     }
     g_auto(GStrv) found = lvp_source_loader_list(folders);
     g_autofree char *names = g_strjoinv(", ", found);

@@ -155,4 +155,20 @@ is "its claims are there" "$(device 0000:01:00.0 .machine)" vm1
 check "and nothing else got their numbers" sh -c "! readlink /proc/$PROVIDER_PID/fd/[012] | grep -v '^/$'"
 check "the machine is deleted" lpctl machine delete vm1
 
+say a source that is missing
+check "a machine with a device" lpctl machine create vm1 --class nic --no-start
+check "the provider ends" provider_stop
+pci_flag=${FLAGS[-1]}
+unset 'FLAGS[-1]'
+begin_provider --resource-manager-sources=cpu,memory --orphan-grace=0
+machine() { lpctl machine show vm1 -o json | jq -r ".machines[0] | $1"; }
+is_orphaned() { [ "$(machine .state)" = orphaned ]; }
+check "it is orphaned: libvirt's test driver has forgotten it" eventually 30 is_orphaned
+like "but what is missing is said first" "$(machine .reason)" "source-missing: source pci, * --resource-manager-sources; *"
+refused "it cannot be deleted" 5 "*source-missing: *" lpctl machine delete vm1
+check "the provider ends again" provider_stop
+FLAGS+=("$pci_flag")
+begin_provider
+check "with the source it can" lpctl machine delete vm1
+
 finish_provider

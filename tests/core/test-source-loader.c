@@ -4,6 +4,7 @@
 #include "source-loader.h"
 #include "test-modules.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -131,6 +132,12 @@ Test(source_loader, unknown_source_names_those_found_and_where_was_searched)
     assert_refused("gpu", LVP_ERROR_SOURCE, folders[1]);
     assert_refused("gpu", LVP_ERROR_SOURCE, "found there: collides, good ");
     assert_refused("gpu", LVP_ERROR_SOURCE, "--source-dir");
+}
+
+Test(source_loader, source_that_cannot_be_looked_at_is_not_unknown)
+{
+    lvp_scratch_link_text(scratch, "one/gpu.so", "gpu.so");
+    assert_refused("gpu", LVP_ERROR_SOURCE, g_strerror(ELOOP));
 }
 
 Test(source_loader, unknown_source_in_empty_folders_says_none)
