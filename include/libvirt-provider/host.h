@@ -90,6 +90,10 @@ gboolean lvp_host_probe_block_device(
  * has, without opening it. Processes that cannot be looked into are passed over. g_free(). */
 char *lvp_host_find_opener(LvpHost *self, const char *path);
 
+/* The same for all of PATHS, NULL-ended, in one walk over the open files of all processes: from
+ * path to who has it open, without those that nobody has. g_hash_table_unref(). */
+GHashTable *lvp_host_find_openers(LvpHost *self, const char *const *paths);
+
 /* An address of the network interface NAME as text, or NULL; g_free(). Only on host root "/". */
 char *lvp_host_find_interface_address(LvpHost *self, const char *name);
 
