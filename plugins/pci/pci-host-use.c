@@ -3,6 +3,8 @@
 
 #include "pci-below.h"
 #include "pci-host-blocks.h"
+#include "pci-host-graphics.h"
+#include "pci-host-keyboards.h"
 
 #include <libvirt-provider/text.h>
 
@@ -13,6 +15,8 @@
 struct LvpPciHostUse {
     LvpHost *host;
     LvpPciHostBlocks *blocks;
+    LvpPciHostKeyboards *keyboards;
+    LvpPciHostGraphics *graphics;
     GHashTable *interfaces; /* see lvp_pci_below_new() */
 };
 
@@ -30,6 +34,8 @@ lvp_pci_host_use_read(LvpHost *host, guint timeout_ms, GError **error)
     self->host = host;
     self->interfaces = lvp_pci_below_new();
     if (!(self->blocks = lvp_pci_host_blocks_read(host, timeout_ms, error)) ||
+        !(self->keyboards = lvp_pci_host_keyboards_read(host, error)) ||
+        !(self->graphics = lvp_pci_host_graphics_read(host, error)) ||
         !lvp_pci_visit_class(host, "class/net", note_interface, self, error))
         return NULL;
     return g_steal_pointer(&self);
@@ -41,6 +47,8 @@ lvp_pci_host_use_free(LvpPciHostUse *self)
     if (!self)
         return;
     lvp_pci_host_blocks_free(self->blocks);
+    lvp_pci_host_keyboards_free(self->keyboards);
+    lvp_pci_host_graphics_free(self->graphics);
     g_hash_table_unref(self->interfaces);
     g_free(self);
 }
@@ -103,8 +111,12 @@ lvp_pci_host_use_find(LvpPciHostUse *self,
     char *use = lvp_pci_host_blocks_find_use(self->blocks, address);
     if (!use)
         use = find_interface_use(self, address);
+    if (!use)
+        use = lvp_pci_host_keyboards_find_use(self->keyboards, address);
     if (!use && class_code >> 16 == CLASS_DISPLAY && is_boot_display(self->host, address))
         use = g_strdup("it is the boot display");
+    if (!use)
+        use = lvp_pci_host_graphics_find_use(self->graphics, address);
     if (!use)
         use = lvp_pci_host_blocks_find_hidden_use(self->blocks, address);
     if (!use && is_hidden_interface(self, address, class_code, driver))

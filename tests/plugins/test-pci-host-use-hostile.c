@@ -193,7 +193,8 @@ Test(pci_host_use_hostile, kernel_without_block_devices_or_network_uses_none)
 
 Test(pci_host_use_hostile, class_that_cannot_be_read_is_an_error)
 {
-    static const char *const CLASSES[] = {"sys/class/block", "sys/class/net"};
+    static const char *const CLASSES[] = {"sys/class/block", "sys/class/net", "sys/class/drm",
+                                          "sys/class/input"};
     for (guint i = 0; i < G_N_ELEMENTS(CLASSES); i++) {
         lvp_fake_host_set_file(fake, CLASSES[i], NULL);
         lvp_fake_host_set_file(fake, CLASSES[i], "no folder");
