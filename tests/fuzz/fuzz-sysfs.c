@@ -311,7 +311,7 @@ check_unit(const LvpUnit *unit, gboolean all)
     must(unit->node >= LVP_NODE_NONE);
     must(all || unit->resource);
     for (guint i = 0; i < unit->n_attributes; i++)
-        must_be_utf8(g_array_index(unit->attributes, LvpAttribute, i).value);
+        must_be_utf8(unit->attributes[i].value);
     for (guint i = 0; i < unit->n_sets; i++)
         must_be_utf8(unit->sets[i]);
     if (unit->resource && !unit->unusable && unit->conditions == 0)
