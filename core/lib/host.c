@@ -18,6 +18,8 @@
 
 #define TEXT_FILE_MAX_BYTES (16u << 20)
 #define RUN_FOLDER "run/libvirt-provider"
+#define PROBE_AGAIN_TIMES 3
+#define PROBE_AGAIN_US 10000
 
 struct LvpHost {
     char *root; /* without a slash at the end: "" for this machine */
@@ -362,17 +364,25 @@ lvp_host_load_module(LvpHost *self, const char *module, guint timeout_ms, GError
     return FALSE;
 }
 
+static int
+open_exclusive(LvpHost *self, const char *name, guint timeout_ms)
+{
+    if (self->effects->open_exclusive)
+        return self->effects->open_exclusive(self->effects_data, name);
+    g_autofree char *path = g_strdup_printf("%s/dev/%s", self->root, name);
+    LvpHelperTask task = {.kind = LVP_HELPER_OPEN_EXCLUSIVE, .path = path, .lock_fd = -1};
+    return lvp_helper_run(self->helper, &task, timeout_ms);
+}
+
 gboolean
 lvp_host_probe_block_device(
     LvpHost *self, const char *name, guint timeout_ms, gboolean *ret_busy, GError **error)
 {
-    int code;
-    if (self->effects->open_exclusive) {
-        code = self->effects->open_exclusive(self->effects_data, name);
-    } else {
-        g_autofree char *path = g_strdup_printf("%s/dev/%s", self->root, name);
-        LvpHelperTask task = {.kind = LVP_HELPER_OPEN_EXCLUSIVE, .path = path, .lock_fd = -1};
-        code = lvp_helper_run(self->helper, &task, timeout_ms);
+    int code = open_exclusive(self, name, timeout_ms);
+    /* Two that ask at the same time find each other, also by disk and partition. */
+    for (guint i = 0; code == EBUSY && i < PROBE_AGAIN_TIMES; i++) {
+        lvp_host_sleep(self, PROBE_AGAIN_US);
+        code = open_exclusive(self, name, timeout_ms);
     }
     if (code == ETIMEDOUT) {
         g_autofree char *full = g_strdup_printf("%s/dev/%s", self->root, name);

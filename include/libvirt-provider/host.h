@@ -82,7 +82,8 @@ gboolean lvp_host_load_module(LvpHost *self, const char *module, guint timeout_m
 
 /* Opens the block device NAME below /dev with O_EXCL and closes it, in a child process. TRUE with
  * *RET_BUSY set when the kernel answers EBUSY: somebody has it mounted, as swap, or open for
- * themselves, in whatever mount namespace. A missing node or medium is not busy. */
+ * themselves, in whatever mount namespace; and not only for a moment, as who asks the same. A
+ * missing node or medium is not busy. */
 gboolean lvp_host_probe_block_device(
     LvpHost *self, const char *name, guint timeout_ms, gboolean *ret_busy, GError **error);
 
