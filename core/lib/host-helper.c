@@ -89,7 +89,10 @@ static int
 child_open_exclusive(const LvpHelperTask *task)
 {
     int fd = open(task->path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
-    return fd < 0 ? errno : 0;
+    if (fd < 0)
+        return errno;
+    close(fd); /* at once: meanwhile it is busy for others */
+    return 0;
 }
 
 static int

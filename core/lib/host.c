@@ -18,6 +18,8 @@
 
 #define TEXT_FILE_MAX_BYTES (16u << 20)
 #define RUN_FOLDER "run/libvirt-provider"
+#define PROBE_AGAIN_TIMES 3
+#define PROBE_AGAIN_US 10000
 
 struct LvpHost {
     char *root; /* without a slash at the end: "" for this machine */
@@ -363,17 +365,25 @@ lvp_host_load_module(LvpHost *self, const char *module, guint timeout_ms, GError
     return FALSE;
 }
 
+static int
+open_exclusive(LvpHost *self, const char *name, guint timeout_ms)
+{
+    if (self->effects->open_exclusive)
+        return self->effects->open_exclusive(self->effects_data, name);
+    g_autofree char *path = g_strdup_printf("%s/dev/%s", self->root, name);
+    LvpHelperTask task = {.kind = LVP_HELPER_OPEN_EXCLUSIVE, .path = path, .lock_fd = -1};
+    return lvp_helper_run(self->helper, &task, timeout_ms);
+}
+
 gboolean
 lvp_host_probe_block_device(
     LvpHost *self, const char *name, guint timeout_ms, gboolean *ret_busy, GError **error)
 {
-    int code;
-    if (self->effects->open_exclusive) {
-        code = self->effects->open_exclusive(self->effects_data, name);
-    } else {
-        g_autofree char *path = g_strdup_printf("%s/dev/%s", self->root, name);
-        LvpHelperTask task = {.kind = LVP_HELPER_OPEN_EXCLUSIVE, .path = path, .lock_fd = -1};
-        code = lvp_helper_run(self->helper, &task, timeout_ms);
+    int code = open_exclusive(self, name, timeout_ms);
+    /* Two that ask at the same time find each other, also by disk and partition. */
+    for (guint i = 0; code == EBUSY && i < PROBE_AGAIN_TIMES; i++) {
+        lvp_host_sleep(self, PROBE_AGAIN_US);
+        code = open_exclusive(self, name, timeout_ms);
     }
     if (code == ETIMEDOUT) {
         g_autofree char *full = g_strdup_printf("%s/dev/%s", self->root, name);
@@ -389,8 +399,20 @@ lvp_host_probe_block_device(
     return TRUE;
 }
 
-static gboolean
-process_has_open(LvpHost *self, const char *pid, const char *device)
+/* "pid 812 (qemu-system-x86)" */
+static char *
+describe_process(LvpHost *self, const char *pid)
+{
+    char path[64], name[LVP_HOST_VALUE_SIZE];
+    g_snprintf(path, sizeof path, "%s/comm", pid);
+    gssize length = lvp_host_read_value(self, LVP_HOST_PROC, path, name, sizeof name);
+    g_autofree char *valid = g_utf8_make_valid(length > 0 ? name : "?", -1);
+    return g_strdup_printf("pid %s (%s)", pid, valid);
+}
+
+/* Moves what the process PID has open from WANTED, a set of paths, to OPENERS. */
+static void
+note_open_nodes(LvpHost *self, const char *pid, GHashTable *wanted, GHashTable *openers)
 {
     char path[64];
     g_snprintf(path, sizeof path, "%s/fd", pid);
@@ -399,29 +421,40 @@ process_has_open(LvpHost *self, const char *pid, const char *device)
         char link[96], target[256];
         g_snprintf(link, sizeof link, "%s/fd/%s", pid, *fd);
         if (lvp_host_read_link(self, LVP_HOST_PROC, link, target, sizeof target) > 0 &&
-            strcmp(target, device) == 0)
-            return TRUE;
+            g_str_has_prefix(target, "/dev/") &&
+            g_hash_table_remove(wanted, target + strlen("/dev/")))
+            g_hash_table_insert(openers, g_strdup(target + strlen("/dev/")),
+                                describe_process(self, pid));
     }
-    return FALSE;
+}
+
+GHashTable *
+lvp_host_find_openers(LvpHost *self, const char *const *paths)
+{
+    g_autoptr(GHashTable) openers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    for (guint i = 0; self->effects->find_opener && paths[i]; i++) {
+        char *opener = self->effects->find_opener(self->effects_data, paths[i]);
+        if (opener)
+            g_hash_table_insert(openers, g_strdup(paths[i]), opener);
+    }
+    if (self->effects->find_opener)
+        return g_steal_pointer(&openers);
+    g_autoptr(GHashTable) wanted = g_hash_table_new(g_str_hash, g_str_equal);
+    for (guint i = 0; paths[i]; i++)
+        g_hash_table_add(wanted, (gpointer)(gsize)paths[i]);
+    g_auto(GStrv) pids = lvp_host_list(self, LVP_HOST_PROC, ".", NULL);
+    for (char **pid = pids; pid && *pid && g_hash_table_size(wanted) > 0; pid++)
+        if (g_ascii_isdigit((*pid)[0]))
+            note_open_nodes(self, *pid, wanted, openers);
+    return g_steal_pointer(&openers);
 }
 
 char *
 lvp_host_find_opener(LvpHost *self, const char *path)
 {
-    if (self->effects->find_opener)
-        return self->effects->find_opener(self->effects_data, path);
-    g_autofree char *device = g_strdup_printf("/dev/%s", path);
-    g_auto(GStrv) pids = lvp_host_list(self, LVP_HOST_PROC, ".", NULL);
-    for (char **pid = pids; pid && *pid; pid++) {
-        if (!g_ascii_isdigit((*pid)[0]) || !process_has_open(self, *pid, device))
-            continue;
-        char name_path[64], name[LVP_HOST_VALUE_SIZE];
-        g_snprintf(name_path, sizeof name_path, "%s/comm", *pid);
-        gssize length = lvp_host_read_value(self, LVP_HOST_PROC, name_path, name, sizeof name);
-        g_autofree char *valid = g_utf8_make_valid(length > 0 ? name : "?", -1);
-        return g_strdup_printf("pid %s (%s)", *pid, valid);
-    }
-    return NULL;
+    const char *const paths[] = {path, NULL};
+    g_autoptr(GHashTable) openers = lvp_host_find_openers(self, paths);
+    return g_strdup(g_hash_table_lookup(openers, path));
 }
 
 char *

@@ -82,13 +82,18 @@ gboolean lvp_host_load_module(LvpHost *self, const char *module, guint timeout_m
 
 /* Opens the block device NAME below /dev with O_EXCL and closes it, in a child process. TRUE with
  * *RET_BUSY set when the kernel answers EBUSY: somebody has it mounted, as swap, or open for
- * themselves, in whatever mount namespace. A missing node or medium is not busy. */
+ * themselves, in whatever mount namespace; and not only for a moment, as who asks the same. A
+ * missing node or medium is not busy. */
 gboolean lvp_host_probe_block_device(
     LvpHost *self, const char *name, guint timeout_ms, gboolean *ret_busy, GError **error);
 
 /* Who has the device node PATH (below /dev) open: "pid 812 (qemu-system-x86)", or NULL when nobody
  * has, without opening it. Processes that cannot be looked into are passed over. g_free(). */
 char *lvp_host_find_opener(LvpHost *self, const char *path);
+
+/* The same for all of PATHS, NULL-ended, in one walk over the open files of all processes: from
+ * path to who has it open, without those that nobody has. g_hash_table_unref(). */
+GHashTable *lvp_host_find_openers(LvpHost *self, const char *const *paths);
 
 /* An address of the network interface NAME as text, or NULL; g_free(). Only on host root "/". */
 char *lvp_host_find_interface_address(LvpHost *self, const char *name);

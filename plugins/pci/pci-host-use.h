@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the host itself uses: mounted disks, swap, block devices with holders, network interfaces
- * that are up, the boot display. Found from the side of the block device and the interface, so that
- * it does not matter through how many layers they hang below the function. */
+ * that are up, the only keyboard, the boot display, graphics devices that a process has open. Found
+ * from the side of the block device, interface, keyboard or DRM node, so that it does not matter
+ * through how many layers they hang below the function. */
 #pragma once
 
 #include "pci-scan.h"
 
 typedef struct LvpPciHostUse LvpPciHostUse;
 
-/* One look at the host; the picture is constant afterwards. */
+/* One look at the host; the picture is constant afterwards. One thread at a time. */
 LvpPciHostUse *lvp_pci_host_use_read(LvpHost *host, guint timeout_ms, GError **error);
 void lvp_pci_host_use_free(LvpPciHostUse *self);
 

@@ -5,6 +5,8 @@
 
 #define PER_PORT 10
 #define PER_DOMAIN 1000
+#define N_PROCESSES 200
+#define FILES_PER_PROCESS 10
 #define SHARED_MEMORY "/dev/shm"
 
 typedef struct {
@@ -108,6 +110,43 @@ add_interface(LvpScratch *tree, const char *function, guint index)
     link_to(tree, "sys/class/net", name, folder);
 }
 
+/* The DRM nodes of a graphics card below FUNCTION. */
+static void
+add_nodes(LvpScratch *tree, const char *function, guint index)
+{
+    static const char *const NODES[] = {"card", "renderD"};
+    for (guint i = 0; i < G_N_ELEMENTS(NODES); i++) {
+        g_autofree char *name = g_strdup_printf("%s%u", NODES[i], 128 * i + index);
+        g_autofree char *folder = g_build_filename(function, "drm", name, NULL);
+        lvp_scratch_make_folder(tree, folder);
+        link_to(tree, "sys/class/drm", name, folder);
+    }
+}
+
+static void
+add_input(LvpScratch *tree, const char *parent, guint index, const char *keys)
+{
+    g_autofree char *name = g_strdup_printf("input%u", index);
+    g_autofree char *folder = g_build_filename(parent, name, NULL);
+    g_autofree char *capabilities = g_build_filename(folder, "capabilities", NULL);
+    write_file(tree, capabilities, "key", "%s\n", keys);
+    link_to(tree, "sys/class/input", name, folder);
+}
+
+/* A process with a few open files. */
+static void
+add_process(LvpScratch *tree, guint pid)
+{
+    g_autofree char *folder = g_strdup_printf("proc/%u", pid);
+    write_file(tree, folder, "comm", "process\n");
+    for (guint i = 0; i < FILES_PER_PROCESS; i++) {
+        g_autofree char *path = g_strdup_printf("%s/fd/%u", folder, i);
+        g_autofree char *target =
+            i == 0 ? g_strdup("/dev/null") : g_strdup_printf("socket:[%u]", 1000 * pid + i);
+        lvp_scratch_link_text(tree, path, target);
+    }
+}
+
 static void
 add_block(LvpScratch *tree, const char *folder, const char *name, guint major, guint minor)
 {
@@ -134,6 +173,8 @@ add_device(LvpScratch *tree, guint index, gboolean is_disk)
     add_function(tree, folder, kind, kind->with_previous ? index : index + 1, port % 2);
     if (g_strcmp0(kind->driver, "iavf") == 0)
         add_interface(tree, folder, index);
+    if (g_strcmp0(kind->driver, "nouveau") == 0)
+        add_nodes(tree, folder, index);
     if (is_disk) {
         g_autofree char *controller = g_strdup_printf("%s/nvme/nvme%u", folder, index);
         g_autofree char *name = g_strdup_printf("nvme%un1", index);
@@ -151,6 +192,11 @@ add_host(LvpScratch *tree)
     g_autofree char *disk = g_build_filename(target, "sda", NULL);
     add_block(tree, target, "sda", 8, 0);
     add_block(tree, disk, "sda1", 8, 1);
+    add_input(tree, "sys/devices/LNXSYSTM:00/LNXPWRBN:00/input", 0, "10000000000000 0");
+    add_input(tree, "sys/devices/platform/i8042/serio0/input", 1,
+              "402000002 3803078f800d001 feffffdfffefffff fffffffffffffffe");
+    for (guint i = 0; i < N_PROCESSES; i++)
+        add_process(tree, 100 + i);
     lvp_scratch_write(tree, "proc/self/mountinfo",
                       "21 28 0:19 / /sys rw,nosuid - sysfs sysfs rw\n"
                       "22 28 0:20 / /proc rw,nosuid - proc proc rw\n"

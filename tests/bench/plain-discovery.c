@@ -59,9 +59,9 @@ read_link(Plain *plain, const char *folder, const char *name, const char *attrib
 }
 
 static void
-list(Plain *plain, const char *path, Visit visit)
+list(Plain *plain, int tree, const char *path, Visit visit)
 {
-    int fd = openat(plain->sys, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(tree, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
     if (!folder)
         return;
@@ -83,12 +83,40 @@ visit_link(Plain *plain, const char *folder, const char *name)
 }
 
 static void
+visit_input(Plain *plain, const char *folder, const char *name)
+{
+    visit_link(plain, folder, name);
+    read_attribute(plain, folder, name, "capabilities/key");
+}
+
+static void
+visit_open_file(Plain *plain, const char *folder, const char *name)
+{
+    char path[256], target[512];
+    stpcpy(stpcpy(path, folder), name);
+    if (readlinkat(plain->proc, path, target, sizeof target) > 0)
+        plain->n_read++;
+}
+
+static void
+visit_process(Plain *plain, const char *folder, const char *name)
+{
+    char path[256];
+    make_path(path, folder, name, "fd/");
+    if (name[0] >= '0' && name[0] <= '9')
+        list(plain, plain->proc, path, visit_open_file);
+}
+
+static void
 read_host(Plain *plain)
 {
     static const char *const FILES[] = {"self/mountinfo", "swaps"};
     char text[4096];
-    list(plain, "class/block/", visit_link);
-    list(plain, "class/net/", visit_link);
+    list(plain, plain->sys, "class/block/", visit_link);
+    list(plain, plain->sys, "class/net/", visit_link);
+    list(plain, plain->sys, "class/drm/", visit_link);
+    list(plain, plain->sys, "class/input/", visit_input);
+    list(plain, plain->proc, "./", visit_process);
     for (guint i = 0; i < G_N_ELEMENTS(FILES); i++) {
         int fd = openat(plain->proc, FILES[i], O_RDONLY | O_CLOEXEC);
         while (read(fd, text, sizeof text) > 0)
@@ -113,7 +141,7 @@ visit_block(Plain *plain, const char *folder, const char *name)
         return;
     read_attribute(plain, folder, name, "dev");
     make_path(path, folder, name, "holders");
-    list(plain, path, NULL);
+    list(plain, plain->sys, path, NULL);
     snprintf(path, sizeof path, "%s/dev/%s", plain->root, name);
     int fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC); /* the source: in a child */
     if (fd >= 0)
@@ -157,7 +185,7 @@ visit_function(Plain *plain, const char *folder, const char *name)
         read_attribute(plain, folder, name, "boot_vga");
     guint before = plain->n_read;
     make_path(path, "kernel/iommu_groups/", number, "devices");
-    list(plain, path, visit_neighbour);
+    list(plain, plain->sys, path, visit_neighbour);
     for (guint i = before + 1; i < plain->n_read; i++)
         read_link(plain, folder, name, "driver", driver); /* of each neighbour */
 }
@@ -171,10 +199,10 @@ lvp_plain_discovery(const char *root)
     plain.sys = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     snprintf(path, sizeof path, "%s/proc", root);
     plain.proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    list(&plain, DEVICES, visit_function);
+    list(&plain, plain.sys, DEVICES, visit_function);
     read_host(&plain);
-    list(&plain, "class/net/", visit_interface);
-    list(&plain, "class/block/", visit_block);
+    list(&plain, plain.sys, "class/net/", visit_interface);
+    list(&plain, plain.sys, "class/block/", visit_block);
     close(plain.sys);
     close(plain.proc);
     return plain.n_read;

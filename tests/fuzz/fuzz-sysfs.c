@@ -18,7 +18,7 @@
 
 /* The input is a list of changes to a small host, each ended by a byte: the letter of a file below,
  * and its new text. What stands for a file that is not there, for a folder in its place, or for a
- * link, are the begins '-', '/' and '>' of a text. Three more letters: see make_change(). */
+ * link, are the begins '-', '/' and '>' of a text. Four more letters: see make_change(). */
 #define CHANGE_END '\x1e'
 #define MAX_CHANGES 24
 #define GENERATED_ONE_IN 256
@@ -27,6 +27,8 @@
 #define GPU_FOLDER "sys/devices/pci0000:3a/" GPU
 #define DISK_FOLDER "sys/devices/pci0000:5d/" DISK
 #define NAMESPACE DISK_FOLDER "/nvme/nvme0/nvme0n1"
+#define VOLUME "sys/devices/virtual/block/dm-0"
+#define CARD "sys/class/drm/card0"
 
 /* With a text that begins with '>': a link. */
 static const struct {
@@ -66,6 +68,16 @@ static const struct {
     {'E', "sys/class/nvme-subsystem/nvme-subsys0/nvme0",
      ">../../../pci0000:5d/" DISK "/nvme/nvme0"},
     {'F', "sys/bus/pci/devices/" DISK, ">../../../devices/pci0000:5d/" DISK},
+    {'G', CARD, ">../../devices/pci0000:3a/" GPU "/drm/card0"},
+    {'H', "sys/class/input/input3", ">../../devices/pci0000:3a/" GPU "/input/input3"},
+    {'I', GPU_FOLDER "/input/input3/capabilities/key", "1f0000 0 0 0 0\n"},
+    {'J', GPU_FOLDER "/input/input3/name", "QEMU USB Mouse\n"},
+    {'K', "sys/class/block/dm-0", ">../../devices/virtual/block/dm-0"},
+    {'L', VOLUME "/dm/name", "vg0-root\n"},
+    {'M', VOLUME "/dm/uuid", "LVM-dQ1x\n"},
+    {'N', VOLUME "/dev", "253:0\n"},
+    {'O', VOLUME "/holders/dm-0", "-"},
+    {'P', VOLUME "/md/level", "-"},
 };
 
 static const char DEVICES[] = "vendors:\n"
@@ -81,6 +93,7 @@ static LvpPciDevicesFile *devices_file;
 static GPtrArray *made; /* paths of this run, besides FILES */
 static int open_code;   /* what the next opens of a block device answer */
 static char *interface_address;
+static char *opener; /* who has all nodes open; NULL: nobody */
 
 /* ---- the host ---- */
 
@@ -100,8 +113,17 @@ find_interface_address(gpointer data, const char *name)
     return g_strdup(interface_address);
 }
 
+static char *
+find_opener(gpointer data, const char *path)
+{
+    (void)data;
+    (void)path;
+    return g_strdup(opener);
+}
+
 static const LvpHostEffects EFFECTS = {
     .open_exclusive = open_exclusive,
+    .find_opener = find_opener,
     .find_interface_address = find_interface_address,
 };
 
@@ -134,6 +156,7 @@ make_host(void)
     atexit(remove_host);
     lvp_scratch_make_folder(scratch, "sys/bus/pci/drivers/vfio-pci");
     lvp_scratch_make_folder(scratch, NAMESPACE "/holders");
+    lvp_scratch_make_folder(scratch, VOLUME "/holders");
     lvp_scratch_make_folder(scratch, GPU_FOLDER "/net/eth0");
     lvp_scratch_make_folder(scratch, "sys/kernel/iommu_groups/15/devices");
     for (guint i = 0; i < G_N_ELEMENTS(FILES); i++)
@@ -171,7 +194,8 @@ make_change(char letter, const char *text, gsize length, gboolean changed[G_N_EL
     static const char *const FOLDERS[] = {
         "sys/bus/pci/devices",     "sys/class/block",
         "sys/class/net",           "sys/kernel/iommu_groups/15/devices",
-        "sys/kernel/iommu_groups", "sys/class/nvme-subsystem/nvme-subsys0"};
+        "sys/kernel/iommu_groups", "sys/class/nvme-subsystem/nvme-subsys0",
+        "sys/class/drm",           "sys/class/input"};
     for (guint i = 0; i < G_N_ELEMENTS(FILES); i++)
         if (FILES[i].letter == letter) {
             put(FILES[i].path, text, length);
@@ -182,6 +206,9 @@ make_change(char letter, const char *text, gsize length, gboolean changed[G_N_EL
     } else if (letter == '2') {
         g_free(interface_address);
         interface_address = g_utf8_make_valid(text, -1);
+    } else if (letter == '4') {
+        g_free(opener);
+        opener = g_utf8_make_valid(text, -1);
     } else if (letter == '3' && length > 1) {
         add_entry(FOLDERS[(guchar)text[0] % G_N_ELEMENTS(FOLDERS)], text + 1);
     }
@@ -213,6 +240,7 @@ undo_changes(const gboolean changed[G_N_ELEMENTS(FILES)])
             put(FILES[i].path, FILES[i].text, strlen(FILES[i].text));
     g_ptr_array_set_size(made, 0);
     g_clear_pointer(&interface_address, g_free);
+    g_clear_pointer(&opener, g_free);
     open_code = 0;
 }
 
@@ -240,6 +268,15 @@ has_group(const char *address)
     return target && target[0] != '\0' && !g_str_has_suffix(target, "/");
 }
 
+/* Whether the card's link goes through the function. */
+static gboolean
+has_card(const char *address)
+{
+    g_autofree char *target = lvp_scratch_read_link(scratch, CARD);
+    g_auto(GStrv) parts = g_strsplit(target ? target : "", "/", -1);
+    return g_strv_contains((const char *const *)parts, address);
+}
+
 /* A unit that a machine may get. */
 static void
 check_offer(const LvpUnit *unit)
@@ -260,6 +297,7 @@ check_offer(const LvpUnit *unit)
     must(open_code == 0 || open_code == ENOENT || open_code == ENXIO ||
          strcmp(unit->id, DISK) != 0 ||
          !lvp_scratch_exists(scratch, "sys/class/block/nvme0n1/dev"));
+    must(!opener || !has_card(unit->id));
 }
 
 static void
@@ -273,7 +311,7 @@ check_unit(const LvpUnit *unit, gboolean all)
     must(unit->node >= LVP_NODE_NONE);
     must(all || unit->resource);
     for (guint i = 0; i < unit->n_attributes; i++)
-        must_be_utf8(g_array_index(unit->attributes, LvpAttribute, i).value);
+        must_be_utf8(unit->attributes[i].value);
     for (guint i = 0; i < unit->n_sets; i++)
         must_be_utf8(unit->sets[i]);
     if (unit->resource && !unit->unusable && unit->conditions == 0)

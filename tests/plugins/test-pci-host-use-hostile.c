@@ -3,14 +3,13 @@
  * them counts, and nothing ends the process. */
 #include "assert-error.h"
 #include "fake-host.h"
-#include "pci-host-use.h"
+#include "host-use-fixture.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #define DISK "0000:5e:00.0"
 #define CLASS_NVME 0x010802
-#define TIMEOUT_MS 1000
 #define MOUNTINFO "proc/self/mountinfo"
 #define SWAPS "proc/swaps"
 
@@ -40,19 +39,13 @@ TestSuite(pci_host_use_hostile, .init = set_up, .fini = tear_down, .timeout = 60
 static void
 assert_use(const char *expected)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(LvpPciHostUse) host_use = lvp_pci_host_use_read(host, TIMEOUT_MS, &error);
-    assert_no_error(error);
-    g_autofree char *use = lvp_pci_host_use_find(host_use, DISK, CLASS_NVME, "nvme");
-    cr_assert_eq(g_strcmp0(use, expected), 0, "%s", use);
+    use_assert(host, DISK, expected);
 }
 
 static void
 assert_unreadable(void)
 {
-    g_autoptr(GError) error = NULL;
-    cr_assert_null(lvp_pci_host_use_read(host, TIMEOUT_MS, &error));
-    cr_assert_not_null(error);
+    use_assert_unreadable(host);
 }
 
 /* ---- mountinfo ---- */
@@ -200,9 +193,14 @@ Test(pci_host_use_hostile, kernel_without_block_devices_or_network_uses_none)
 
 Test(pci_host_use_hostile, class_that_cannot_be_read_is_an_error)
 {
-    lvp_fake_host_set_file(fake, "sys/class/block", NULL);
-    lvp_fake_host_set_file(fake, "sys/class/block", "no folder");
-    assert_unreadable();
+    static const char *const CLASSES[] = {"sys/class/block", "sys/class/net", "sys/class/drm",
+                                          "sys/class/input"};
+    for (guint i = 0; i < G_N_ELEMENTS(CLASSES); i++) {
+        lvp_fake_host_set_file(fake, CLASSES[i], NULL);
+        lvp_fake_host_set_file(fake, CLASSES[i], "no folder");
+        assert_unreadable();
+        lvp_fake_host_set_file(fake, CLASSES[i], NULL);
+    }
 }
 
 static void
@@ -221,7 +219,7 @@ Test(pci_host_use_hostile, disk_far_below_the_function_counts)
     g_string_append(target, "/block/sdz");
     link_block("sdz", target->str);
     lvp_fake_host_set_busy(fake, "sdz", TRUE);
-    assert_use("sdz is in use, perhaps mounted in another namespace");
+    assert_use("sdz is in use, perhaps by a ZFS pool, or mounted in another namespace");
 }
 
 Test(pci_host_use_hostile, link_to_a_subsystem_that_is_gone_does_no_harm)

@@ -3,7 +3,7 @@
 #include "assert-error.h"
 #include "fake-host.h"
 #include "fake-kernel.h"
-#include "pci-host-use.h"
+#include "host-use-fixture.h"
 
 #include <errno.h>
 #include <string.h>
@@ -11,7 +11,6 @@
 #define DISK "0000:5e:00.0"
 #define NIC "0000:3b:00.0"
 #define GPU "0000:af:00.0"
-#define TIMEOUT_MS 1000
 
 static LvpFakeHost *fake;
 static LvpHost *host;
@@ -37,25 +36,11 @@ TestSuite(pci_host_use, .init = set_up, .fini = tear_down, .timeout = 60);
 
 /* ---- what the tests say ---- */
 
-static char *
-find_use(const char *address)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(LvpPciHostUse) host_use = lvp_pci_host_use_read(host, TIMEOUT_MS, &error);
-    assert_no_error(error);
-    char driver[LVP_PCI_NAME_SIZE];
-    LvpPciIds ids = {0};
-    lvp_pci_read_driver(host, address, driver);
-    lvp_pci_read_ids(host, address, &ids);
-    return lvp_pci_host_use_find(host_use, address, ids.class_code, driver);
-}
-
 /* EXPECTED NULL: the host does not use it. */
 static void
 assert_use(const char *address, const char *expected)
 {
-    g_autofree char *use = find_use(address);
-    cr_assert_eq(g_strcmp0(use, expected), 0, "%s", use);
+    use_assert(host, address, expected);
 }
 
 static void
@@ -151,7 +136,7 @@ Test(pci_host_use, control_characters_and_broken_utf8_of_a_mount_point_are_not_p
     add_disk();
     set_mounts("30 1 0:45 / /a\\012b\\011c\033[31m\302\205\342\200\250\377ä rw - ext4 "
                "/dev/nvme0n1 rw\n");
-    g_autofree char *use = find_use(DISK);
+    g_autofree char *use = use_find(host, DISK);
     cr_assert(g_utf8_validate(use, -1, NULL));
     cr_assert_str_eq(use, "nvme0n1 is mounted on /a?b?c?[31m?????\357\277\275ä");
 }
@@ -214,7 +199,7 @@ Test(pci_host_use, disk_that_is_busy_is_in_use)
 {
     add_disk();
     lvp_fake_host_set_busy(fake, "nvme0n1", TRUE);
-    assert_use(DISK, "nvme0n1 is in use, perhaps mounted in another namespace");
+    assert_use(DISK, "nvme0n1 is in use, perhaps by a ZFS pool, or mounted in another namespace");
 }
 
 Test(pci_host_use, partition_that_is_busy_is_named_rather_than_its_disk)
@@ -222,7 +207,7 @@ Test(pci_host_use, partition_that_is_busy_is_named_rather_than_its_disk)
     add_disk();
     lvp_fake_host_set_busy(fake, "nvme0n1", TRUE);
     lvp_fake_host_set_busy(fake, "nvme0n1p2", TRUE);
-    assert_use(DISK, "nvme0n1p2 is in use, perhaps mounted in another namespace");
+    assert_use(DISK, "nvme0n1p2 is in use, perhaps by a ZFS pool, or mounted in another namespace");
 }
 
 static int
@@ -238,7 +223,7 @@ Test(pci_host_use, disk_that_cannot_be_asked_counts_as_used)
     LvpHostEffects effects = FAKE_KERNEL_EFFECTS;
     effects.open_exclusive = refuse_open;
     lvp_host_set_effects(host, &effects, fake);
-    g_autofree char *use = find_use(DISK);
+    g_autofree char *use = use_find(host, DISK);
     cr_assert(use && g_str_has_prefix(use, "nvme0n1p2 may be in use: cannot open "), "%s", use);
     assert_contains(use, g_strerror(EACCES));
 }

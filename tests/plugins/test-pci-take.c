@@ -247,6 +247,16 @@ Test(pci_take, use_that_comes_after_the_override_is_seen_right_before_the_unbind
     card_assert_state(fake, "nvidia", "");
 }
 
+Test(pci_take, card_that_a_process_has_open_is_left_alone)
+{
+    card_add(fake, &ON_HOST_DRIVER);
+    lvp_fake_host_add_drm(fake, CARD, "renderD128");
+    lvp_fake_host_set_opener(fake, "dri/renderD128", "pid 812 (python3)");
+    assert_refused(&ON_HOST_DRIVER, LVP_ERROR_IN_USE_BY_HOST,
+                   "the host uses it: pid 812 (python3) has /dev/dri/renderD128 open");
+    assert_writes("");
+}
+
 Test(pci_take, host_that_cannot_be_asked_is_not_touched)
 {
     card_add(fake, &ON_HOST_DRIVER);

@@ -9,6 +9,7 @@
 #define DISK_SECTORS "1953525168\n"
 #define MAJOR_BLOCK 259u
 #define FLAGS_UP 0x1003u
+#define STACKED "sys/devices/virtual/block/"
 
 void
 fake_class_free_block(gpointer data)
@@ -39,13 +40,12 @@ write_file(LvpFakeHost *self, const char *folder, const char *name, const char *
     lvp_scratch_write(self->scratch, path, text);
 }
 
-/* Makes sys/class/CLASS/NAME a link to FOLDER. With DEVICE both go when its host driver goes. */
-static void
-show(LvpFakeHost *self,
-     FakeDevice *device,
-     const char *class_name,
-     const char *name,
-     const char *folder)
+void
+fake_class_link(LvpFakeHost *self,
+                FakeDevice *device,
+                const char *class_name,
+                const char *name,
+                const char *folder)
 {
     g_autofree char *link = g_strdup_printf("sys/class/%s/%s", class_name, name);
     lvp_scratch_make_folder(self->scratch, folder);
@@ -71,10 +71,10 @@ write_block(LvpFakeHost *self, const char *folder, guint minor)
 static void
 show_holder(LvpFakeHost *self, const FakeBlock *block)
 {
-    g_autofree char *folder = g_strconcat("sys/devices/virtual/block/", block->holder, NULL);
+    g_autofree char *folder = g_strconcat(STACKED, block->holder, NULL);
     g_autofree char *slave = g_strdup_printf("%s/slaves/%s", folder, block->name);
     g_autofree char *link = g_strdup_printf("%s/holders/%s", block->folder, block->holder);
-    show(self, NULL, "block", block->holder, folder);
+    fake_class_link(self, NULL, "block", block->holder, folder);
     write_block(self, folder, self->next_number++);
     lvp_scratch_link(self->scratch, slave, block->folder);
     lvp_scratch_link(self->scratch, link, folder);
@@ -95,19 +95,19 @@ show_controller(LvpFakeHost *self, FakeDevice *device, const FakeBlock *block)
     g_autofree char *name = g_strdup_printf("nvme%u", number);
     g_autofree char *folder = g_strdup_printf("%s/nvme/%s", device->folder, name);
     g_autofree char *address = g_strconcat(device->address, "\n", NULL);
-    show(self, device, "nvme", name, folder);
+    fake_class_link(self, device, "nvme", name, folder);
     write_file(self, folder, "address", address);
     if (!block->multipath)
         return;
     g_autofree char *subsystem_name = g_strdup_printf("nvme-subsys%u", number);
     g_autofree char *subsystem = g_path_get_dirname(block->folder);
     g_autofree char *member = g_strdup_printf("%s/%s", subsystem, name);
-    show(self, device, "nvme-subsystem", subsystem_name, subsystem);
+    fake_class_link(self, device, "nvme-subsystem", subsystem_name, subsystem);
     lvp_scratch_link(self->scratch, member, folder);
     const char *name_space = strrchr(block->name, 'n');
     g_autofree char *path_name = g_strdup_printf("%sc%u%s", name, number, name_space);
     g_autofree char *path = g_strdup_printf("%s/%s", folder, path_name);
-    show(self, device, "block", path_name, path);
+    fake_class_link(self, device, "block", path_name, path);
     write_block(self, path, self->next_number++);
     write_file(self, path, "hidden", "1\n");
 }
@@ -117,7 +117,7 @@ show_block(LvpFakeHost *self, FakeDevice *device, const FakeBlock *block)
 {
     if (!block->disk && g_str_has_prefix(block->name, "nvme"))
         show_controller(self, device, block);
-    show(self, device, "block", block->name, block->folder);
+    fake_class_link(self, device, "block", block->name, block->folder);
     write_block(self, block->folder, block->minor);
     if (block->disk)
         write_file(self, block->folder, "partition", "1\n");
@@ -144,14 +144,14 @@ show_net(LvpFakeHost *self, FakeDevice *device, const FakeNet *net)
 {
     g_autofree char *folder = g_strdup_printf("%s/net/%s", device->folder, net->name);
     g_autofree char *device_link = g_strconcat(folder, "/device", NULL);
-    show(self, device, "net", net->name, folder);
+    fake_class_link(self, device, "net", net->name, folder);
     lvp_scratch_link(self->scratch, device_link, device->folder);
     write_net_state(self, device, net);
     if (!net->master)
         return;
     g_autofree char *master = g_strconcat("sys/devices/virtual/net/", net->master, NULL);
     g_autofree char *link = g_strconcat(folder, "/master", NULL);
-    show(self, NULL, "net", net->master, master);
+    fake_class_link(self, NULL, "net", net->master, master);
     write_file(self, master, "flags", "0x1003\n");
     lvp_scratch_link(self->scratch, link, master);
 }
@@ -165,6 +165,7 @@ fake_class_show(LvpFakeHost *self, FakeDevice *device)
         show_block(self, device, g_ptr_array_index(device->blocks, i));
     for (guint i = 0; i < device->nets->len; i++)
         show_net(self, device, g_ptr_array_index(device->nets, i));
+    fake_console_show(self, device);
 }
 
 void
@@ -173,15 +174,15 @@ fake_class_hide(LvpFakeHost *self, FakeDevice *device)
     for (guint i = 0; i < device->shown->len; i++)
         lvp_scratch_remove(self->scratch, g_ptr_array_index(device->shown, i));
     g_ptr_array_set_size(device->shown, 0);
-    static const char *const NOW_EMPTY[] = {"nvme", "ata1", "net"};
+    static const char *const NOW_EMPTY[] = {"nvme", "ata1", "net", "drm", "usb1"};
     for (guint i = 0; i < G_N_ELEMENTS(NOW_EMPTY); i++) {
         g_autofree char *path = g_strdup_printf("%s/%s", device->folder, NOW_EMPTY[i]);
         lvp_scratch_remove(self->scratch, path);
     }
 }
 
-static gboolean
-has_host_driver(const FakeDevice *device)
+gboolean
+fake_class_has_host_driver(const FakeDevice *device)
 {
     return device->driver && strcmp(device->driver, FAKE_VFIO) != 0;
 }
@@ -240,8 +241,37 @@ lvp_fake_host_add_block(LvpFakeHost *self, const LvpFakeBlock *block)
     added->minor = self->next_number++;
     added->folder = find_block_folder(self, device, block);
     g_ptr_array_add(device->blocks, added);
-    if (has_host_driver(device))
+    if (fake_class_has_host_driver(device))
         show_block(self, device, added);
+    g_mutex_unlock(&self->mutex);
+}
+
+static void
+write_optional(LvpFakeHost *self, const char *folder, const char *name, const char *text)
+{
+    g_autofree char *line = g_strconcat(text ? text : "", "\n", NULL);
+    if (text)
+        write_file(self, folder, name, line);
+}
+
+void
+lvp_fake_host_stack(LvpFakeHost *self, const LvpFakeStacked *stacked)
+{
+    g_mutex_lock(&self->mutex);
+    FakeDevice *device;
+    g_autofree char *folder = g_strconcat(STACKED, stacked->name, NULL);
+    g_autofree char *below = g_strconcat(STACKED, stacked->on, NULL);
+    g_autofree char *link = g_strdup_printf("%s/holders/%s",
+                                            lvp_scratch_exists(self->scratch, below)
+                                                ? below
+                                                : get_block(self, stacked->on, &device)->folder,
+                                            stacked->name);
+    fake_class_link(self, NULL, "block", stacked->name, folder);
+    write_block(self, folder, self->next_number++);
+    lvp_scratch_link(self->scratch, link, folder);
+    write_optional(self, folder, "dm/name", stacked->dm_name);
+    write_optional(self, folder, "dm/uuid", stacked->dm_uuid);
+    write_optional(self, folder, "md/level", stacked->md_level);
     g_mutex_unlock(&self->mutex);
 }
 
@@ -257,7 +287,7 @@ lvp_fake_host_add_net(LvpFakeHost *self, const LvpFakeNet *net)
     g_ptr_array_add(device->nets, added);
     if (net->address)
         g_hash_table_insert(self->addresses, g_strdup(net->name), g_strdup(net->address));
-    if (has_host_driver(device))
+    if (fake_class_has_host_driver(device))
         show_net(self, device, added);
     g_mutex_unlock(&self->mutex);
 }
@@ -276,7 +306,7 @@ lvp_fake_host_set_net_flags(LvpFakeHost *self, const char *name, guint flags)
             if (strcmp(net->name, name) != 0)
                 continue;
             net->flags = flags;
-            if (has_host_driver(device))
+            if (fake_class_has_host_driver(device))
                 write_net_state(self, device, net);
         }
     }

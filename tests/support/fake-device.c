@@ -24,6 +24,7 @@ fake_device_free(gpointer data)
     g_free(device->virtfn_link);
     g_ptr_array_unref(device->blocks);
     g_ptr_array_unref(device->nets);
+    g_ptr_array_unref(device->consoles);
     g_ptr_array_unref(device->shown);
     g_free(device);
 }
@@ -297,6 +298,7 @@ fake_device_add(LvpFakeHost *self, const LvpFakePci *pci)
     device->max_vfs = pci->max_vfs;
     device->blocks = g_ptr_array_new_with_free_func(fake_class_free_block);
     device->nets = g_ptr_array_new_with_free_func(fake_class_free_net);
+    device->consoles = g_ptr_array_new_with_free_func(fake_console_free);
     device->shown = g_ptr_array_new_with_free_func(g_free);
     g_hash_table_insert(self->devices, device->address, device);
     write_attributes(self, device, pci);

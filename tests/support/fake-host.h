@@ -76,6 +76,16 @@ typedef struct {
 
 /* There as long as the host driver of the PCI device is bound. */
 void lvp_fake_host_add_block(LvpFakeHost *self, const LvpFakeBlock *block);
+
+typedef struct {
+    const char *name; /* "dm-0", "md127" */
+    const char *on;   /* what it is made of: a disk, a partition, or one like this */
+    const char *dm_name, *dm_uuid, *md_level; /* NULL: there is no such attribute */
+} LvpFakeStacked;
+
+/* Stays until the end, whatever becomes of what it is made of. Again with another ON: is made of
+ * that, too. */
+void lvp_fake_host_stack(LvpFakeHost *self, const LvpFakeStacked *stacked);
 /* Mounts a block device, or uses it as swap, so that it is busy for everyone else. */
 void lvp_fake_host_mount(LvpFakeHost *self, const char *block, const char *target);
 void lvp_fake_host_swap_on(LvpFakeHost *self, const char *block);
@@ -95,6 +105,21 @@ void lvp_fake_host_add_net(LvpFakeHost *self, const LvpFakeNet *net);
 
 /* Changes the flags of one. */
 void lvp_fake_host_set_net_flags(LvpFakeHost *self, const char *name, guint flags);
+
+/* A DRM node such as "card0" or "renderD128". There as long as the host driver of the PCI device is
+ * bound. For who has it open see lvp_fake_host_set_opener(): "dri/card0". */
+void lvp_fake_host_add_drm(LvpFakeHost *self, const char *pci, const char *name);
+
+typedef struct {
+    const char *name;   /* "input3" */
+    const char *pci;    /* of a USB device: its controller */
+    const char *folder; /* of another one: where it stands, below sys/devices */
+    const char *title;  /* what it calls itself */
+    const char *keys;   /* which keys it has, as the kernel writes it; NULL: those of a keyboard */
+} LvpFakeInput;
+
+/* Below a PCI device: there as long as its host driver is bound. */
+void lvp_fake_host_add_input(LvpFakeHost *self, const LvpFakeInput *input);
 
 /* Adds a NUMA node, or changes it. CPUS is a list such as "0-3,8". */
 void lvp_fake_host_set_node(LvpFakeHost *self, int node, const char *cpus, guint64 memory_bytes);

@@ -28,9 +28,10 @@ typedef struct {
     guint n_vfs, max_vfs;
     LvpFakeReset reset;
     guint n_resets;
-    GPtrArray *blocks; /* FakeBlock */
-    GPtrArray *nets;   /* FakeNet */
-    GPtrArray *shown;  /* char *: paths that go when the host driver goes */
+    GPtrArray *blocks;   /* FakeBlock */
+    GPtrArray *nets;     /* FakeNet */
+    GPtrArray *consoles; /* FakeConsole */
+    GPtrArray *shown;    /* char *: paths that go when the host driver goes */
 } FakeDevice;
 
 typedef struct {
@@ -47,6 +48,14 @@ typedef struct {
     char *master; /* NULL: none */
     guint flags;
 } FakeNet;
+
+/* A DRM node or an input device. */
+typedef struct {
+    const char *class_name;
+    char *name;
+    char *folder;
+    char *title, *keys; /* of an input device, else NULL */
+} FakeConsole;
 
 struct LvpFakeHost {
     GMutex mutex;
@@ -121,3 +130,16 @@ void fake_class_show(LvpFakeHost *self, FakeDevice *device);
 void fake_class_hide(LvpFakeHost *self, FakeDevice *device);
 void fake_class_free_block(gpointer block);
 void fake_class_free_net(gpointer net);
+/* Makes sys/class/CLASS_NAME/NAME a link to FOLDER. With DEVICE both go when its host driver goes.
+ */
+void fake_class_link(LvpFakeHost *self,
+                     FakeDevice *device,
+                     const char *class_name,
+                     const char *name,
+                     const char *folder);
+gboolean fake_class_has_host_driver(const FakeDevice *device);
+
+/* ---- fake-console.c: DRM nodes and input devices ---- */
+
+void fake_console_show(LvpFakeHost *self, FakeDevice *device);
+void fake_console_free(gpointer console);

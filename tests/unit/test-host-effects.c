@@ -394,6 +394,64 @@ Test(host_effects, made_host_has_a_time_of_its_own)
     cr_assert_lt(g_get_monotonic_time() - before_us, 60 * G_USEC_PER_SEC);
 }
 
+/* ---- block devices ---- */
+
+typedef struct {
+    guint busy_times; /* so often an open says EBUSY */
+    guint n_opens;
+    guint waited_us;
+} Disk;
+
+static int
+open_disk(gpointer data, const char *name)
+{
+    Disk *disk = data;
+    cr_assert_str_eq(name, "nvme0n1");
+    return disk->n_opens++ < disk->busy_times ? EBUSY : 0;
+}
+
+static void
+note_pause(gpointer data, guint duration_us)
+{
+    ((Disk *)data)->waited_us += duration_us;
+}
+
+static gboolean
+is_busy(Disk *disk)
+{
+    static const LvpHostEffects DISK = {.open_exclusive = open_disk, .sleep = note_pause};
+    gboolean busy = FALSE;
+    lvp_host_set_effects(host, &DISK, disk);
+    cr_assert(lvp_host_probe_block_device(host, "nvme0n1", TIMEOUT_MS, &busy, NULL));
+    return busy;
+}
+
+Test(host_effects, block_device_that_is_busy_for_a_moment_is_not_busy)
+{
+    Disk disk = {.busy_times = 2};
+    cr_assert_not(is_busy(&disk));
+    cr_assert_eq(disk.n_opens, 3);
+    cr_assert_gt(disk.waited_us, 0);
+}
+
+Test(host_effects, block_device_that_stays_busy_is_busy)
+{
+    Disk disk = {.busy_times = G_MAXUINT};
+    cr_assert(is_busy(&disk));
+    cr_assert_lt(disk.n_opens, 10);
+    cr_assert_lt(disk.waited_us, 100000);
+}
+
+Test(host_effects, block_device_that_is_not_busy_is_opened_once)
+{
+    Disk disk = {0};
+    cr_assert_not(is_busy(&disk));
+    cr_assert_eq(disk.n_opens, 1);
+    cr_assert_eq(disk.waited_us, 0);
+}
+
+/* ---- time ---- */
+
 Test(host_effects, time_of_a_host_without_a_model_is_the_real_one)
 {
     gint64 before_us = lvp_host_get_now_us(host);

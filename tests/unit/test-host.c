@@ -305,6 +305,29 @@ Test(host, opener_that_is_no_process_is_passed_over)
     cr_assert_null(lvp_host_find_opener(host, "vfio/15"));
 }
 
+Test(host, openers_of_several_devices_are_found_in_one_walk)
+{
+    static const char *const PATHS[] = {"dri/card0", "dri/card1", "dri/renderD128", NULL};
+    lvp_scratch_link_text(scratch, "proc/811/fd/7", "/dev/dri/card1");
+    lvp_scratch_link_text(scratch, "proc/811/fd/8", "/dev/dri/card0");
+    lvp_scratch_link_text(scratch, "proc/811/fd/9", "/srv/dri/renderD128");
+    lvp_scratch_link_text(scratch, "proc/812/fd/3", "/dev/dri/card1");
+    lvp_scratch_link_text(scratch, "proc/812/fd/4", "/dev/dri/card");
+    lvp_scratch_write(scratch, "proc/811/comm", "Xorg\n");
+    g_autoptr(GHashTable) openers = lvp_host_find_openers(host, PATHS);
+    cr_assert_eq(g_hash_table_size(openers), 2);
+    cr_assert_str_eq(g_hash_table_lookup(openers, "dri/card0"), "pid 811 (Xorg)");
+    cr_assert_str_eq(g_hash_table_lookup(openers, "dri/card1"), "pid 811 (Xorg)");
+}
+
+Test(host, nobody_has_none_of_no_devices_open)
+{
+    static const char *const NONE[] = {NULL};
+    lvp_scratch_link_text(scratch, "proc/811/fd/7", "/dev/dri/card1");
+    g_autoptr(GHashTable) openers = lvp_host_find_openers(host, NONE);
+    cr_assert_eq(g_hash_table_size(openers), 0);
+}
+
 Test(host, interface_below_another_root_has_no_address)
 {
     cr_assert_null(lvp_host_find_interface_address(host, "lo"));

@@ -1,9 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What the host uses is never offered, and is offered again when the host lets go; devices that cannot be passed
-# through say why.
+# through say why. Needs the testbed's --desk.
 set -u
 . "$(dirname "$0")/guest.sh"
+
+DEVICES=/run/pci_devices.yaml
+CLASSES=/run/machine-classes.yaml
 
 # never_offered ADDRESS CLASS REASON: the device is the host's; with all others of its class cordoned, nobody gets it.
 never_offered() {
@@ -18,7 +21,7 @@ never_offered() {
 
 offered_again() {
     check "reload" lpctl reload
-    check "$1 is offered again" device_is_free "$1"
+    is "$1 is offered again" "$(device "$1" '[.state] + .conditions + [.reason // empty] | join(" ")')" free
 }
 
 # keep_only ADDRESS RESOURCE: takes the other devices of the resource out of the game.
@@ -29,7 +32,21 @@ keep_only() {
     done
 }
 
-begin_provider
+# dm_of NAME: which device of the device mapper it is.
+dm_of() { basename "$(dirname "$(dirname "$(grep -lx "$1" /sys/class/block/dm-*/dm/name)")")"; }
+
+sed 's/- {id: "0x11e8".*/&\n      - {id: "0x1111", type: gpu, name: bochs}/
+    s/- {id: "0x0010".*/&\n      - {id: "0x000d", type: usb, name: xhci}/' "$SCENARIOS/pci_devices.yaml" >$DEVICES
+cat "$SCENARIOS/machine-classes.yaml" - >$CLASSES <<'YAML'
+- name: display-small
+  capabilities: {cpu: 200m, memory: 64Mi, "gpu.qemu/bochs": 1}
+- name: usb-small
+  capabilities: {cpu: 200m, memory: 64Mi, "usb.redhat/xhci": 1}
+YAML
+begin
+provider_start --resource-manager-pci-devices-file=$DEVICES --supported-machine-classes=$CLASSES ||
+    { show_provider_log && give_up "no provider"; }
+display=$(find_pci 1234 1111) usb=$(find_pci 1b36 000d)
 mkdir -p /mnt/disk
 
 # --- disks -------------------------------------------------------------------------------------------
@@ -73,8 +90,55 @@ offered_again "$nvme1"
 
 say a disk with holders
 dmsetup create held --noudevsync --table "0 65536 linear /dev/${disk1}p1 0"
-never_offered "$nvme1" disk-small "*${disk1}p1*dm-*"
+never_offered "$nvme1" disk-small "${disk1}p1 is held by dm-? (device mapper held)"
 dmsetup remove --noudevsync --retry held
+offered_again "$nvme1"
+
+say a logical volume on an encrypted partition
+dmsetup create cr0 --uuid CRYPT-PLAIN-cr0 --noudevsync \
+    --table "0 65536 crypt aes-xts-plain64 $(printf '%064x%064x' 1 2) 0 /dev/${disk1}p1 0"
+dmsetup create vg0-root --uuid LVM-1 --noudevsync --table "0 65536 linear /dev/$(dm_of cr0) 0"
+never_offered "$nvme1" disk-small "${disk1}p1 is held by $(dm_of cr0) (cryptsetup cr0)"
+mkfs.ext4 -q "/dev/$(dm_of vg0-root)"
+mount "/dev/$(dm_of vg0-root)" /mnt/disk
+never_offered "$nvme1" disk-small \
+    "${disk1}p1 is held by $(dm_of cr0) (cryptsetup cr0, LVM vg0-root on it is mounted on /mnt/disk)"
+umount /mnt/disk
+dmsetup remove --noudevsync --retry vg0-root
+dmsetup remove --noudevsync --retry cr0
+offered_again "$nvme1"
+
+say a member of an array
+modprobe raid1
+echo md127 >/sys/module/md_mod/parameters/new_array
+array=/sys/class/block/md127/md
+echo none >$array/metadata_version
+echo raid1 >$array/level
+echo 1 >$array/raid_disks
+cat "/sys/class/block/${disk1}p1/dev" >$array/new_dev
+echo 32768 >$array/component_size
+echo 0 >"$array/dev-${disk1}p1/slot"
+echo active >$array/array_state
+never_offered "$nvme1" disk-small "${disk1}p1 is held by md127 (md raid1)"
+mkfs.ext4 -q /dev/md127
+mount /dev/md127 /mnt/disk
+never_offered "$nvme1" disk-small "${disk1}p1 is held by md127 (md raid1, mounted on /mnt/disk)"
+umount /mnt/disk
+echo clear >$array/array_state
+offered_again "$nvme1"
+
+say a disk that is open exclusively, as a ZFS pool has it
+python3 -c '
+import os, sys, time
+os.open(sys.argv[1], os.O_RDWR | os.O_EXCL)
+open("/run/opened", "w").close()
+time.sleep(1000)
+' "/dev/$disk1" &
+holder=$!
+eventually 20 test -e /run/opened
+never_offered "$nvme1" disk-small "${disk1}p1 is in use, perhaps by a ZFS pool*"
+kill $holder
+wait $holder 2>/dev/null
 offered_again "$nvme1"
 
 say a mounted disk of an NVMe subsystem, whose disk does not hang below its PCI device
@@ -115,6 +179,59 @@ ip link set "$interface" master br0
 never_offered "$nic1" nic-small "*$interface*br0*"
 ip link delete br0
 offered_again "$nic1"
+
+# --- what a person sits at ---------------------------------------------------------------------------
+say a display that a process has open
+card=$(basename "/sys/bus/pci/devices/$display/drm"/card*)
+check "it is offered" device_is_free "$display"
+sleep 1000 3<>"/dev/dri/$card" &
+holder=$!
+check "the process has begun" eventually 20 grep -qx sleep /proc/$holder/comm
+never_offered "$display" display-small "pid $holder (sleep) has /dev/dri/$card open"
+kill $holder
+wait $holder 2>/dev/null
+offered_again "$display"
+
+say opened after the last look at the host
+sleep 1000 3<>"/dev/dri/$card" &
+holder=$!
+check "the process has begun" eventually 20 grep -qx sleep /proc/$holder/comm
+refused "it is seen just before the unbind" 5 "*$display*pid $holder (sleep) has /dev/dri/$card open*" \
+    lpctl machine create taker --class display-small
+is "the display is left alone" "$(driver_of "$display") $(override_of "$display")" "bochs-drm (null)"
+kill $holder
+wait $holder 2>/dev/null
+offered_again "$display"
+
+say the only keyboard
+keyboard=$(basename "$(dirname "$(grep -l 'USB Keyboard' /sys/class/input/input*/name)")")
+serio=$(dirname "$(grep -lx 'i8042 KBD port' /sys/bus/serio/devices/*/description)")
+check "beside a PS/2 keyboard that of the controller is not needed" device_is_free "$usb"
+echo -n none >"$serio/drvctl"
+never_offered "$usb" usb-small "the host's only keyboard hangs below it: $keyboard (QEMU QEMU USB Keyboard)"
+echo -n atkbd >"$serio/drvctl"
+check "the PS/2 keyboard is back" eventually 20 grep -q '^AT ' /sys/class/input/input*/name
+offered_again "$usb"
+
+say a mounted disk behind USB
+stick() { basename "$(find "/sys/bus/pci/devices/$usb/" -path '*/block/sd*' -prune)"; }
+has_stick() { [ -n "$(stick)" ]; }
+check "the disk is there" eventually 60 has_stick
+mkfs.ext4 -q "/dev/$(stick)"
+mount "/dev/$(stick)" /mnt/disk
+never_offered "$usb" usb-small "$(stick) is mounted on /mnt/disk"
+umount /mnt/disk
+offered_again "$usb"
+
+say both are given away once the host has let go
+check "a machine gets the display" lpctl machine create vm1 --class display-small
+check "another gets the controller" lpctl machine create vm2 --class usb-small
+is_running vm1 "$display"
+is_running vm2 "$usb"
+check "and gives it back" lpctl machine delete vm1
+check "as does the other" lpctl machine delete vm2
+is_back "$display" bochs-drm
+is_back "$usb" xhci_hcd
 
 # --- what cannot be passed through -------------------------------------------------------------------
 say shared groups

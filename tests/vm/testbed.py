@@ -6,7 +6,7 @@ The guest sees this machine's root file system read-only with an overlay in memo
 installed or built here runs there unchanged; nothing that the program does reaches this machine, except
 what it writes under /out, which is --out here. No image is built, no network and no KVM is needed.
 
-  testbed.py [--timeout S] [--out DIR] [--bare] [--tap] [--memory MB] -- PROGRAM [ARG ...]
+  testbed.py [--timeout S] [--out DIR] [--bare] [--desk] [--tap] [--memory MB] -- PROGRAM [ARG ...]
 
 The program's output is this one's, the kernel's messages go to console.log in --out. Exit status: the
 program's own; 124 on a time-out; 125 where the VM could not run it.
@@ -24,6 +24,9 @@ Devices (id: what):
   nvmepf          NVMe 1b36:0010 with SR-IOV, up to 2 VFs, its 64 MiB disk under an NVMe subsystem (multipath)
   hda             8086:2668 (no reset method)
   edu             1234:11e8 (no driver, no reset method)
+With --desk also what takes a while to boot:
+  display         bochs-display 1234:1111, a graphics card with a DRM driver
+  usb             xHCI 1b36:000d with a keyboard and an empty 16 MiB disk
 """
 import argparse
 import glob
@@ -88,6 +91,14 @@ TOPOLOGY = """
 -netdev user,id=n5 -device e1000e,netdev=n5,bus=rp64,id=nic5
 -device intel-hda,bus=pcie.0,id=hda -device edu,bus=pcie.0,id=edu
 """
+
+# At addresses of their own: none of the others moves.
+DESK = """
+-device bochs-display,bus=pcie.0,addr=18,id=display -device qemu-xhci,bus=pcie.0,addr=19,id=usb
+-device usb-kbd,bus=usb.0,id=keyboard
+-drive file=stick.img,if=none,id=d3,format=raw -device usb-storage,drive=d3,bus=usb.0,id=stick
+"""
+DISKS["stick.img"] = 16 << 20
 
 
 class KernelHang(Exception):
@@ -199,6 +210,7 @@ def qemu_command(args, work, image):
         "-device", "intel-iommu,intremap=on,caching-mode=on",
         "-chardev", f"file,id=console,append=on,path={escaped(args.out)}/console.log",
         "-serial", "chardev:console", "-serial", "stdio", "-monitor", "unix:monitor,server,nowait",
+        *(DESK.split() if args.desk else []),
         # no_timer_check: a busy machine emulates too slowly for the kernel's test of its timer, which then panics.
         "-kernel", image, "-initrd", os.path.join(work, "initramfs"),
         "-append", f"console=ttyS0 intel_iommu=on no_timer_check quiet panic=-1 {args.kernel_args}",
@@ -345,6 +357,7 @@ def main():
     parser.add_argument("--out", help="folder that the guest sees as /out (default: a temporary one)")
     parser.add_argument("--memory", type=int, default=4096, help="guest memory in MiB (default 4096)")
     parser.add_argument("--bare", action="store_true", help="without the PCI devices")
+    parser.add_argument("--desk", action="store_true", help="with a display and a keyboard")
     parser.add_argument("--tap", action="store_true", help="the program speaks TAP: mark all else as comments")
     parser.add_argument("--kernel-args", default="", help="more words for the kernel's command line")
     parser.add_argument("program", nargs="+")
