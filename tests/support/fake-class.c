@@ -128,6 +128,20 @@ show_block(LvpFakeHost *self, FakeDevice *device, const FakeBlock *block)
     g_ptr_array_add(device->shown, g_steal_pointer(&node));
 }
 
+static void
+hide_holder(LvpFakeHost *self, FakeBlock *block)
+{
+    if (!block->holder)
+        return;
+    g_autofree char *folder = g_strconcat("sys/devices/virtual/block/", block->holder, NULL);
+    g_autofree char *class_link = g_strconcat("sys/class/block/", block->holder, NULL);
+    g_autofree char *link = g_strdup_printf("%s/holders/%s", block->folder, block->holder);
+    lvp_scratch_remove(self->scratch, class_link);
+    lvp_scratch_remove(self->scratch, link);
+    lvp_scratch_remove(self->scratch, folder);
+    g_clear_pointer(&block->holder, g_free);
+}
+
 /* ---- network interfaces ---- */
 
 static void
@@ -352,5 +366,46 @@ lvp_fake_host_swap_on(LvpFakeHost *self, const char *name)
     g_autofree char *line = g_strdup_printf("/dev/%s  partition\t8388604\t0\t-2\n", name);
     append_line(self, "proc/swaps", line);
     mark_busy(self, block);
+    g_mutex_unlock(&self->mutex);
+}
+
+void
+lvp_fake_host_stack(LvpFakeHost *self, const char *name, const char *holder)
+{
+    g_mutex_lock(&self->mutex);
+    FakeDevice *device;
+    FakeBlock *block = get_block(self, name, &device);
+    block->holder = g_strdup(holder);
+    show_holder(self, block);
+    mark_busy(self, block);
+    g_mutex_unlock(&self->mutex);
+}
+
+/* Drops the lines of PATH that name the block device. */
+static void
+drop_lines(LvpFakeHost *self, const char *path, const char *name)
+{
+    g_autofree char *before = lvp_scratch_read(self->scratch, path);
+    g_autofree char *node = g_strdup_printf("/dev/%s ", name);
+    g_auto(GStrv) lines = g_strsplit(before, "\n", -1);
+    g_autoptr(GString) after = g_string_new(NULL);
+    for (guint i = 0; lines[i]; i++)
+        if (lines[i][0] != '\0' && !strstr(lines[i], node))
+            g_string_append_printf(after, "%s\n", lines[i]);
+    lvp_scratch_write(self->scratch, path, after->str);
+}
+
+void
+lvp_fake_host_let_go(LvpFakeHost *self, const char *name)
+{
+    g_mutex_lock(&self->mutex);
+    FakeDevice *device;
+    FakeBlock *block = get_block(self, name, &device);
+    hide_holder(self, block);
+    drop_lines(self, "proc/self/mountinfo", name);
+    drop_lines(self, "proc/swaps", name);
+    g_hash_table_remove(self->busy, name);
+    if (block->disk)
+        g_hash_table_remove(self->busy, block->disk);
     g_mutex_unlock(&self->mutex);
 }

@@ -89,6 +89,10 @@ void lvp_fake_host_stack(LvpFakeHost *self, const LvpFakeStacked *stacked);
 /* Mounts a block device, or uses it as swap, so that it is busy for everyone else. */
 void lvp_fake_host_mount(LvpFakeHost *self, const char *block, const char *target);
 void lvp_fake_host_swap_on(LvpFakeHost *self, const char *block);
+/* Stacks HOLDER, such as "dm-0", on one that is shown. */
+void lvp_fake_host_stack(LvpFakeHost *self, const char *block, const char *holder);
+/* Ends what the three before have begun. */
+void lvp_fake_host_let_go(LvpFakeHost *self, const char *block);
 /* Whether an exclusive open of /dev/BLOCK says EBUSY. */
 void lvp_fake_host_set_busy(LvpFakeHost *self, const char *block, gboolean busy);
 
