@@ -61,7 +61,7 @@ static gboolean
 make_fresh(const char *fresh, const char *reason, GError **error)
 {
     g_unlink(fresh); /* of an attempt that broke off */
-    g_autoptr(LvpJournalDb) db = lvp_journal_db_open(fresh, error);
+    g_autoptr(LvpJournalDb) db = lvp_journal_db_open(fresh, TRUE, error);
     return db && lvp_journal_db_set_rebuild(db, reason, error);
 }
 
@@ -89,12 +89,26 @@ finish_exchange(const char *path, const char *fresh, GError **error)
 static LvpJournalDb *
 open_and_look(const char *path, GError **error)
 {
-    g_autoptr(LvpJournalDb) db = lvp_journal_db_open(path, error);
+    gboolean is_new = !g_file_test(path, G_FILE_TEST_EXISTS);
+    g_autoptr(LvpJournalDb) db = lvp_journal_db_open(path, is_new, error);
     if (!db || !lvp_journal_db_check(db, error))
         return NULL;
     g_autoptr(GPtrArray) machines = lvp_journal_db_load_machines(db, error);
     g_autoptr(GPtrArray) marks = machines ? lvp_journal_db_load_marks(db, error) : NULL;
     return marks ? g_steal_pointer(&db) : NULL;
+}
+
+/* SQLite tells of a page that could not be read in the same words as of one that is wrong: a damaged
+ * file is so at the second look, too. */
+static LvpJournalDb *
+open_and_look_twice(const char *path, GError **error)
+{
+    g_autoptr(GError) first = NULL;
+    LvpJournalDb *db = open_and_look(path, &first);
+    if (db || g_error_matches(first, LVP_ERROR, LVP_ERROR_DAMAGED))
+        return db ? db : open_and_look(path, error);
+    g_propagate_error(error, g_steal_pointer(&first));
+    return NULL;
 }
 
 LvpJournalDb *
@@ -104,12 +118,12 @@ lvp_journal_repair_open(const char *path, GError **error)
     g_autoptr(GError) problem = NULL;
     if (!finish_exchange(path, fresh, error))
         return NULL;
-    LvpJournalDb *db = open_and_look(path, &problem);
+    LvpJournalDb *db = open_and_look_twice(path, &problem);
     if (db)
         return db;
     if (!g_error_matches(problem, LVP_ERROR, LVP_ERROR_DAMAGED)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return NULL;
     }
-    return set_aside(path, fresh, problem, error) ? lvp_journal_db_open(path, error) : NULL;
+    return set_aside(path, fresh, problem, error) ? lvp_journal_db_open(path, FALSE, error) : NULL;
 }
