@@ -22,9 +22,14 @@ typedef struct {
     void *shm[SIM_NODE_SHM_MAX];
 } SimNode;
 
+typedef struct {
+    char *from, *to;
+} SimRename;
+
 struct SimDisk {
     SimFate *fate;
     GHashTable *nodes; /* name -> SimNode */
+    GArray *renames;   /* SimRename: that are not durable yet, in order */
 };
 
 /* SQLite's list of VFS is global, and so is the disk that stands behind it. */
@@ -38,6 +43,9 @@ void sim_node_put(SimNode *self, SimPending write);
  * that all is well. */
 void sim_node_sync(SimNode *self, gboolean ok);
 void sim_node_drop_shm(SimNode *self);
+/* Makes DATA all that the file has, now and after a power cut. What it had; g_byte_array_unref().
+ */
+GByteArray *sim_node_exchange(SimNode *self, const GByteArray *data);
 
 /* Makes the disk's VFS known, once. */
 void sim_vfs_register(void);

@@ -18,9 +18,9 @@ typedef struct {
 /* ---- answers ---- */
 
 static SimFateKind
-begin(const File *file)
+begin(const File *file, SimKind kind)
 {
-    return file->exempt ? SIM_GO : sim_fate_begin(sim_disk->fate, SIM_DISK);
+    return file->exempt ? SIM_GO : sim_fate_begin(sim_disk->fate, kind);
 }
 
 static int
@@ -35,10 +35,15 @@ is_dead(const File *file)
     return !file->exempt && sim_disk->fate->dead;
 }
 
-/* EIO or ENOSPC, of a write that fails. */
+/* EIO or ENOSPC; some of the write may have come to the disk. */
 static int
-fail_write(void)
+fail_write(const File *file, const void *buffer, int amount, sqlite3_int64 offset)
 {
+    int written = g_rand_boolean(sim_disk->fate->random)
+                      ? g_rand_int_range(sim_disk->fate->random, 0, amount)
+                      : 0;
+    if (written > 0)
+        sim_node_put(file->node, (SimPending){(gsize)offset, g_bytes_new(buffer, (gsize)written)});
     return g_rand_boolean(sim_disk->fate->random) ? SQLITE_IOERR_WRITE : SQLITE_FULL;
 }
 
@@ -61,7 +66,7 @@ static int
 file_read(sqlite3_file *base, void *buffer, int amount, sqlite3_int64 offset)
 {
     const File *file = (File *)base;
-    if (is_dead(file))
+    if (begin(file, SIM_DISK_READ) != SIM_GO)
         return SQLITE_IOERR_READ;
     const GByteArray *data = file->node->data;
     gsize at = (gsize)offset, wanted = (gsize)amount;
@@ -76,13 +81,13 @@ static int
 file_write(sqlite3_file *base, const void *buffer, int amount, sqlite3_int64 offset)
 {
     File *file = (File *)base;
-    switch (begin(file)) {
+    switch (begin(file, SIM_DISK)) {
     case SIM_DEAD:
         return SQLITE_IOERR_WRITE;
     case SIM_FAIL:
     case SIM_LIE:
     case SIM_HANG:
-        return fail_write();
+        return fail_write(file, buffer, amount, offset);
     case SIM_GO:
     case SIM_N_FATES:
         break;
@@ -95,7 +100,7 @@ static int
 file_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
     File *file = (File *)base;
-    if (begin(file) != SIM_GO)
+    if (begin(file, SIM_DISK) != SIM_GO)
         return SQLITE_IOERR_TRUNCATE;
     sim_node_put(file->node, (SimPending){(gsize)size, NULL});
     return end(file, SQLITE_OK);
@@ -106,7 +111,7 @@ file_sync(sqlite3_file *base, int flags)
 {
     (void)flags;
     const File *file = (File *)base;
-    SimFateKind fate = begin(file);
+    SimFateKind fate = begin(file, SIM_DISK);
     if (fate == SIM_DEAD)
         return SQLITE_IOERR_FSYNC;
     sim_node_sync(file->node, fate == SIM_GO);
@@ -241,7 +246,7 @@ vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int flags, int 
     if (is_dead(file) || (!name && !(flags & SQLITE_OPEN_DELETEONCLOSE)) ||
         (name && !(flags & SQLITE_OPEN_CREATE) && !g_hash_table_contains(sim_disk->nodes, name)))
         return SQLITE_CANTOPEN;
-    if (begin(file) != SIM_GO)
+    if (begin(file, SIM_DISK) != SIM_GO)
         return SQLITE_CANTOPEN;
     file->base.pMethods = &METHODS;
     file->node = sim_disk_get_node(sim_disk, name ? name : "temporary");
@@ -256,7 +261,7 @@ vfs_delete(sqlite3_vfs *vfs, const char *name, int sync_folder)
 {
     (void)sync_folder;
     const File file = {.exempt = vfs->pAppData != NULL};
-    if (begin(&file) != SIM_GO)
+    if (begin(&file, SIM_DISK) != SIM_GO)
         return SQLITE_IOERR_DELETE;
     return end(&file,
                g_hash_table_remove(sim_disk->nodes, name) ? SQLITE_OK : SQLITE_IOERR_DELETE_NOENT);
