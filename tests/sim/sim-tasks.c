@@ -4,8 +4,8 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#define STACK_BYTES (1024 * 1024u)
-#define GUARD_BYTES (64 * 1024u)
+#define STACK_BYTES ((gsize)1024 * 1024)
+#define GUARD_BYTES ((gsize)64 * 1024)
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
