@@ -20,15 +20,19 @@ move(const char *from, const char *to, GError **error)
     return FALSE;
 }
 
-static void
-sync_folder(const char *path)
+/* Makes the names in the folder of PATH durable. */
+static gboolean
+sync_folder(const char *path, GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(path);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    fsync(fd);
-    close(fd);
+    gboolean ok = fd >= 0 && fsync(fd) == 0;
+    if (!ok)
+        g_set_error(error, LVP_ERROR, LVP_ERROR_HOST, "cannot sync %s: %s", folder,
+                    g_strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return ok;
 }
 
 static char *
@@ -47,14 +51,10 @@ exchange(const char *path, const char *aside, const char *fresh, GError **error)
     for (guint i = 0; i < G_N_ELEMENTS(SUFFIXES); i++) {
         g_autofree char *from = g_strconcat(path, SUFFIXES[i], NULL);
         g_autofree char *to = g_strconcat(aside, SUFFIXES[i], NULL);
-        if (!move(from, to, error))
+        if (!move(from, to, error) || !sync_folder(path, error))
             return FALSE;
-        sync_folder(path);
     }
-    if (!move(fresh, path, error))
-        return FALSE;
-    sync_folder(path);
-    return TRUE;
+    return move(fresh, path, error) && sync_folder(path, error);
 }
 
 static gboolean
@@ -98,8 +98,8 @@ open_and_look(const char *path, GError **error)
     return marks ? g_steal_pointer(&db) : NULL;
 }
 
-/* SQLite tells of a page that could not be read in the same words as of one that is wrong: a damaged
- * file is so at the second look, too. */
+/* SQLite tells of a page that could not be read in the same words as of one that is wrong: a
+ * damaged file is so at the second look, too. */
 static LvpJournalDb *
 open_and_look_twice(const char *path, GError **error)
 {

@@ -119,11 +119,11 @@ accept_what_was_read(SimCard *card, const SimRow *row)
     card->meddled = TRUE;
 }
 
-/* Somebody has changed it when it had just been put back. */
+/* Somebody has changed it when it had just been put back, or all but the override. */
 static gboolean
 is_as_left(const SimCard *card, const SimBinding *now)
 {
-    return card->left.driver && sim_binding_equal(now, &card->left);
+    return card->left.driver && strcmp(now->driver, card->left.driver) == 0;
 }
 
 /* Of one whose record was lost with a journal, and that nothing holds any more. */
