@@ -14,6 +14,15 @@
 
 /* ---- life ---- */
 
+static void
+free_asked(gpointer data)
+{
+    SimAsked *asked = data;
+    g_free(asked->uuid);
+    g_free(asked->name);
+    g_free(asked);
+}
+
 Sim *
 sim_new(guint64 seed, const char *mutant, gboolean verbose)
 {
@@ -31,6 +40,7 @@ sim_new(guint64 seed, const char *mutant, gboolean verbose)
     self->provider = sim_provider_new(self->world, mutant);
     self->look = sim_look_new(self->world, self->provider);
     self->labels = g_variant_ref_sink(g_variant_new("a{ss}", NULL));
+    self->asked = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_asked);
     g_queue_init(&self->log);
     return self;
 }
@@ -44,6 +54,7 @@ sim_free(Sim *self)
     sim_world_free(self->world);
     sim_disk_free(self->disk);
     g_queue_clear_full(&self->log, g_free);
+    g_hash_table_unref(self->asked);
     g_variant_unref(self->labels);
     g_rand_free(self->random);
     g_free(self->problem);
@@ -301,6 +312,15 @@ sim_pick_machine(Sim *self, gboolean by_uuid)
     guint length = g_list_length(all);
     all = g_list_sort(all, (GCompareFunc)g_strcmp0);
     return length > 0 ? g_strdup(g_list_nth_data(all, sim_pick(self, length))) : NULL;
+}
+
+void
+sim_let_go(Sim *self, const char *uuid)
+{
+    SimAsked *asked = g_hash_table_lookup(self->asked, uuid);
+    if (asked)
+        asked->to_delete = TRUE;
+    g_hash_table_remove(self->look->kept, uuid);
 }
 
 /* ---- steps ---- */

@@ -16,6 +16,14 @@ typedef enum {
     SIM_N_PROFILES = 1 << 4,
 } SimProfile;
 
+/* A create that was asked for. */
+typedef struct {
+    char *uuid, *name;
+    const char *class_name;
+    gboolean autostart;
+    gboolean to_delete; /* somebody has asked for that since, or undefined its domain */
+} SimAsked;
+
 typedef struct Sim Sim;
 struct Sim {
     guint64 seed;
@@ -29,11 +37,12 @@ struct Sim {
     SimLook *look;
     GQueue log; /* char *: the last steps */
     guint64 n_steps, n_together, n_restarts, n_reboots, n_damages;
-    gboolean looking; /* at the host; one at a time, as in the daemon */
-    gboolean passing; /* a pass is under way */
-    guint n_created;  /* for uuids */
-    GVariant *labels; /* a{ss} */
-    char *problem;    /* the broken invariant */
+    gboolean looking;  /* at the host; one at a time, as in the daemon */
+    gboolean passing;  /* a pass is under way */
+    guint n_created;   /* for uuids */
+    GHashTable *asked; /* uuid -> SimAsked, all creates so far */
+    GVariant *labels;  /* a{ss} */
+    char *problem;     /* the broken invariant */
 };
 
 /* A step; TEXT is what the log says of it. */
@@ -69,6 +78,8 @@ void sim_check(Sim *self);
 void sim_say(Sim *self, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* What the last call said; takes over ERROR. */
 void sim_say_end(Sim *self, gboolean ok, GError *error);
+/* The machine need not be there any more from now on. */
+void sim_let_go(Sim *self, const char *uuid);
 /* Looks at the host again, as after each operation. */
 void sim_rescan(Sim *self);
 /* Reads the configuration again. */

@@ -7,36 +7,49 @@
 #define N_NAMES 6
 
 static void
-create(Sim *self, const char *name, const char *uuid, const char *class_name)
+create(Sim *self, SimAsked *asked)
 {
     GError *error = NULL;
     LvpCreateSpec spec = {
-        .name = name,
-        .uuid = uuid,
-        .class_name = class_name,
+        .name = asked->name,
+        .uuid = asked->uuid,
+        .class_name = asked->class_name,
         .template_xml = DEFAULT_TEMPLATE,
         .labels = self->labels,
         .annotations = self->labels,
         .start = sim_pick(self, 3) > 0,
-        .autostart = sim_pick(self, 2) == 0,
+        .autostart = asked->autostart,
     };
+    sim_say(self, "  %s of class %s, %s", asked->name, asked->class_name, asked->uuid);
     g_autoptr(LvpMachine) machine = lvp_machine_create(&self->provider->jobs, &spec, NULL, &error);
-    if (machine && !self->fate.dead)
-        g_hash_table_add(self->look->kept, g_strdup(uuid));
+    if (machine && !self->fate.dead && !asked->to_delete)
+        g_hash_table_add(self->look->kept, g_strdup(asked->uuid));
     sim_say_end(self, machine != NULL, error);
     sim_rescan(self);
 }
 
-static void
-run_create(Sim *self)
+static SimAsked *
+ask_anew(Sim *self)
 {
     static const char *const CLASSES[] = {"plain", "gpu", "gpus", "nic", "both", "disk",
                                           "fpga",  "all", "pf",   "vf",  "vfs"};
-    g_autofree char *name = g_strdup_printf("vm%u", sim_pick(self, N_NAMES));
-    g_autofree char *uuid = g_strdup_printf("00000000-0000-4000-8000-%012u", ++self->n_created);
-    const char *class_name = CLASSES[sim_pick(self, G_N_ELEMENTS(CLASSES))];
-    sim_say(self, "  %s of class %s, %s", name, class_name, uuid);
-    create(self, name, uuid, class_name);
+    SimAsked *asked = g_new0(SimAsked, 1);
+    asked->uuid = g_strdup_printf("00000000-0000-4000-8000-%012u", ++self->n_created);
+    asked->name = g_strdup_printf("vm%u", sim_pick(self, N_NAMES));
+    asked->class_name = CLASSES[sim_pick(self, G_N_ELEMENTS(CLASSES))];
+    asked->autostart = sim_pick(self, 2) == 0;
+    g_hash_table_insert(self->asked, asked->uuid, asked);
+    return asked;
+}
+
+/* The same create as before gives the machine that there is, or takes up one whose domain is gone.
+ */
+static void
+run_create(Sim *self)
+{
+    g_autofree char *again = sim_pick(self, 8) == 0 ? sim_pick_machine(self, TRUE) : NULL;
+    SimAsked *asked = again ? g_hash_table_lookup(self->asked, again) : NULL;
+    create(self, asked ? asked : ask_anew(self));
 }
 
 static void
@@ -78,7 +91,7 @@ run_delete(Sim *self)
         return;
     }
     sim_say(self, "  %s", uuid);
-    g_hash_table_remove(self->look->kept, uuid);
+    sim_let_go(self, uuid);
     gboolean ok =
         lvp_machine_delete(&self->provider->jobs, uuid, sim_pick(self, 2) == 0, NULL, &error);
     sim_say_end(self, ok, error);

@@ -228,7 +228,7 @@ run_admin_domain(Sim *self)
     case 0:
         sim_say(self, "  undefines %s", domain->name);
         if (domain->state == LVP_DOMAIN_OFF) {
-            g_hash_table_remove(self->look->kept, domain->uuid);
+            sim_let_go(self, domain->uuid);
             sim_world_drop_domain(self->world, domain);
         }
         break;
