@@ -2,7 +2,7 @@
 /* All faults stop: everything has to come to rest where it belongs, and to be given back. */
 #include "sim-run.h"
 
-#define SETTLE_ROUNDS 60
+#define SETTLE_ROUNDS 15
 
 static void
 end_world(Sim *self, gpointer data)
@@ -36,7 +36,7 @@ static void
 settle(Sim *self)
 {
     for (guint i = 0; i < SETTLE_ROUNDS && !self->problem; i++) {
-        sim_world_advance(self->world, 20 * G_USEC_PER_SEC);
+        sim_world_advance(self->world, (gint64)60 * G_USEC_PER_SEC);
         sim_act(self, TRUE, plug_all, NULL);
         sim_reconcile(self);
         sim_check(self);
