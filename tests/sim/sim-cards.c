@@ -173,11 +173,26 @@ make_block_name(const SimCard *card)
                            card->card.group == GROUP_WITH_PARTITION ? "p1" : "");
 }
 
+static char *
+make_holder_name(const SimCard *card)
+{
+    return g_strdup_printf("dm-%d", card->card.group);
+}
+
+static void
+let_disk_go(SimWorld *self, const SimCard *card)
+{
+    g_autofree char *block = make_block_name(card);
+    g_autofree char *holder = make_holder_name(card);
+    lvp_fake_host_unstack(self->host, holder, block);
+    lvp_fake_host_let_go(self->host, block);
+}
+
 static void
 use_disk(SimWorld *self, const SimCard *card)
 {
     g_autofree char *block = make_block_name(card);
-    g_autofree char *holder = g_strdup_printf("dm-%d", card->card.group);
+    g_autofree char *holder = make_holder_name(card);
     g_autofree char *disk = g_strdup_printf("nvme%dn1", card->card.group);
     switch (g_rand_int_range(self->random, 0, 4)) {
     case 0:
@@ -187,9 +202,9 @@ use_disk(SimWorld *self, const SimCard *card)
         lvp_fake_host_swap_on(self->host, block);
         break;
     case 2:
-        lvp_fake_host_stack(self->host, block, holder);
-        break;
-    default: /* in another mount namespace */
+        lvp_fake_host_stack(self->host, &(LvpFakeStacked){.name = holder, .on = block});
+        G_GNUC_FALLTHROUGH; /* who stacks one has it open */
+    default:                /* in another mount namespace */
         lvp_fake_host_set_busy(self->host, block, TRUE);
         lvp_fake_host_set_busy(self->host, disk, TRUE);
     }
@@ -208,8 +223,7 @@ sim_card_set_used(SimWorld *self, SimCard *card, gboolean used)
     } else if (used) {
         use_disk(self, card);
     } else {
-        g_autofree char *block = make_block_name(card);
-        lvp_fake_host_let_go(self->host, block);
+        let_disk_go(self, card);
     }
 }
 

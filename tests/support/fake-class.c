@@ -128,20 +128,6 @@ show_block(LvpFakeHost *self, FakeDevice *device, const FakeBlock *block)
     g_ptr_array_add(device->shown, g_steal_pointer(&node));
 }
 
-static void
-hide_holder(LvpFakeHost *self, FakeBlock *block)
-{
-    if (!block->holder)
-        return;
-    g_autofree char *folder = g_strconcat("sys/devices/virtual/block/", block->holder, NULL);
-    g_autofree char *class_link = g_strconcat("sys/class/block/", block->holder, NULL);
-    g_autofree char *link = g_strdup_printf("%s/holders/%s", block->folder, block->holder);
-    lvp_scratch_remove(self->scratch, class_link);
-    lvp_scratch_remove(self->scratch, link);
-    lvp_scratch_remove(self->scratch, folder);
-    g_clear_pointer(&block->holder, g_free);
-}
-
 /* ---- network interfaces ---- */
 
 static void
@@ -290,6 +276,21 @@ lvp_fake_host_stack(LvpFakeHost *self, const LvpFakeStacked *stacked)
 }
 
 void
+lvp_fake_host_unstack(LvpFakeHost *self, const char *name, const char *on)
+{
+    g_mutex_lock(&self->mutex);
+    FakeDevice *device;
+    g_autofree char *folder = g_strconcat(STACKED, name, NULL);
+    g_autofree char *class_link = g_strconcat("sys/class/block/", name, NULL);
+    g_autofree char *link =
+        g_strdup_printf("%s/holders/%s", get_block(self, on, &device)->folder, name);
+    lvp_scratch_remove(self->scratch, class_link);
+    lvp_scratch_remove(self->scratch, link);
+    lvp_scratch_remove(self->scratch, folder);
+    g_mutex_unlock(&self->mutex);
+}
+
+void
 lvp_fake_host_add_net(LvpFakeHost *self, const LvpFakeNet *net)
 {
     g_mutex_lock(&self->mutex);
@@ -369,18 +370,6 @@ lvp_fake_host_swap_on(LvpFakeHost *self, const char *name)
     g_mutex_unlock(&self->mutex);
 }
 
-void
-lvp_fake_host_stack(LvpFakeHost *self, const char *name, const char *holder)
-{
-    g_mutex_lock(&self->mutex);
-    FakeDevice *device;
-    FakeBlock *block = get_block(self, name, &device);
-    block->holder = g_strdup(holder);
-    show_holder(self, block);
-    mark_busy(self, block);
-    g_mutex_unlock(&self->mutex);
-}
-
 /* Drops the lines of PATH that name the block device. */
 static void
 drop_lines(LvpFakeHost *self, const char *path, const char *name)
@@ -400,8 +389,7 @@ lvp_fake_host_let_go(LvpFakeHost *self, const char *name)
 {
     g_mutex_lock(&self->mutex);
     FakeDevice *device;
-    FakeBlock *block = get_block(self, name, &device);
-    hide_holder(self, block);
+    const FakeBlock *block = get_block(self, name, &device);
     drop_lines(self, "proc/self/mountinfo", name);
     drop_lines(self, "proc/swaps", name);
     g_hash_table_remove(self->busy, name);
