@@ -134,14 +134,15 @@ lvp_allocator_set_domain_uses(LvpAllocator *self, GPtrArray *uses)
 }
 
 gboolean
-lvp_allocator_has_blocked_units(LvpAllocator *self)
+lvp_allocator_has_blocked_units(LvpAllocator *self, const char *unit_id)
 {
     gboolean blocked = FALSE;
     g_mutex_lock(&self->mutex);
     const GPtrArray *units = lvp_inventory_get_units(self->inventory);
     for (guint i = 0; i < units->len && !blocked; i++) {
         const LvpInventoryUnit *unit = g_ptr_array_index(units, i);
-        blocked = (unit->found->conditions & LVP_CONDITION_BLOCKED) != 0;
+        blocked = (unit->found->conditions & LVP_CONDITION_BLOCKED) != 0 &&
+                  (!unit_id || strcmp(unit->found->id, unit_id) == 0);
     }
     g_mutex_unlock(&self->mutex);
     return blocked;

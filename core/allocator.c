@@ -38,14 +38,15 @@ lvp_allocator_new(LvpJournal *journal, GError **error)
 {
     g_autoptr(GPtrArray) machines = lvp_journal_load_machines(journal, error);
     g_autoptr(GPtrArray) marks = machines ? lvp_journal_load_marks(journal, error) : NULL;
-    if (!marks)
+    g_autofree char *rebuild = NULL;
+    if (!marks || !lvp_journal_read_rebuild(journal, &rebuild, error))
         return NULL;
     LvpAllocator *self = g_new0(LvpAllocator, 1);
     g_mutex_init(&self->mark_mutex);
     g_mutex_init(&self->mutex);
     g_cond_init(&self->domain_changed);
     self->journal = journal;
-    self->rebuild = lvp_journal_read_rebuild(journal);
+    self->rebuild = g_steal_pointer(&rebuild);
     self->sources = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_source_unref);
     self->inventory = lvp_inventory_new();
     lvp_inventory_seal(self->inventory);

@@ -138,8 +138,8 @@ void lvp_allocator_note_failure(LvpAllocator *self, LvpMachine *machine, const c
 void lvp_allocator_drop_notes(LvpAllocator *self, LvpMachine *machine);
 /* Machines that no job runs on: LvpMachine, with a reference each. */
 GPtrArray *lvp_allocator_list_idle(LvpAllocator *self);
-/* Whether a unit is blocked: then it is to be looked at again soon. */
-gboolean lvp_allocator_has_blocked_units(LvpAllocator *self);
+/* Whether the unit UNIT_ID is blocked; NULL: whether any is, and to be looked at again soon. */
+gboolean lvp_allocator_has_blocked_units(LvpAllocator *self, const char *unit_id);
 
 void lvp_allocator_set_domain_state(LvpAllocator *self, const char *uuid, LvpDomainState state);
 /* All domains are unknown: libvirt went away. */

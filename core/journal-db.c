@@ -125,10 +125,14 @@ set_db_error(LvpJournalDb *self, GError **error, const char *what)
 {
     g_autofree char *explanation = explain_error(self);
     int code = sqlite3_errcode(self->handle);
+    /* What is read is asked for in the same words always: SQL that is wrong now is of a file that
+     * is. */
+    gboolean damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB ||
+                       (code == SQLITE_ERROR && strcmp(what, "write") != 0);
     g_set_error(error, LVP_ERROR,
-                code == SQLITE_CONSTRAINT                         ? LVP_ERROR_CONFLICT
-                : code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? LVP_ERROR_DAMAGED
-                                                                  : LVP_ERROR_HOST,
+                code == SQLITE_CONSTRAINT ? LVP_ERROR_CONFLICT
+                : damaged                 ? LVP_ERROR_DAMAGED
+                                          : LVP_ERROR_HOST,
                 "cannot %s journal %s: %s%s", what, self->path, sqlite3_errmsg(self->handle),
                 explanation);
 }
@@ -213,19 +217,22 @@ amounts_to_text(const LvpMachine *machine)
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
-/* The first value that SQL gives; NULL without error where it gives none. g_free(). */
-static char *
-read_text(LvpJournalDb *self, const char *sql, GError **error)
+/* *RET_TEXT is the first value that SQL gives, NULL where it gives none; g_free(). */
+static gboolean
+read_text(LvpJournalDb *self, const char *sql, char **ret_text, GError **error)
 {
     sqlite3_stmt *statement = NULL;
-    char *text = NULL;
     int result = sqlite3_prepare_v2(self->handle, sql, -1, &statement, NULL);
-    if (result == SQLITE_OK && (result = sqlite3_step(statement)) == SQLITE_ROW)
-        text = g_strdup((const char *)sqlite3_column_text(statement, 0));
-    if (result != SQLITE_ROW && result != SQLITE_DONE)
+    if (result == SQLITE_OK)
+        result = sqlite3_step(statement);
+    gboolean ok = result == SQLITE_ROW || result == SQLITE_DONE;
+    if (ok)
+        *ret_text =
+            result == SQLITE_ROW ? g_strdup((const char *)sqlite3_column_text(statement, 0)) : NULL;
+    else
         set_db_error(self, error, "read");
     sqlite3_finalize(statement);
-    return text;
+    return ok;
 }
 
 static gboolean
@@ -463,21 +470,20 @@ lvp_journal_db_set_rebuild(LvpJournalDb *self, const char *reason, GError **erro
 gboolean
 lvp_journal_db_check(LvpJournalDb *self, GError **error)
 {
-    g_autofree char *answer = read_text(self, "PRAGMA quick_check(1)", error);
-    if (answer && strcmp(answer, "ok") == 0)
+    g_autofree char *answer = NULL;
+    if (!read_text(self, "PRAGMA quick_check(1)", &answer, error))
+        return FALSE;
+    if (g_strcmp0(answer, "ok") == 0)
         return TRUE;
-    if (answer)
-        g_strdelimit(answer, "\n", ' ');
-    if (answer)
-        g_set_error(error, LVP_ERROR, LVP_ERROR_DAMAGED, "journal %s is damaged: %s", self->path,
-                    answer);
+    g_autofree char *line = g_strdelimit(g_strdup(answer ? answer : "no answer"), "\n", ' ');
+    g_set_error(error, LVP_ERROR, LVP_ERROR_DAMAGED, "journal %s is damaged: %s", self->path, line);
     return FALSE;
 }
 
-char *
-lvp_journal_db_read_host_root(LvpJournalDb *self, GError **error)
+gboolean
+lvp_journal_db_read_host_root(LvpJournalDb *self, char **ret_host_root, GError **error)
 {
-    return read_text(self, "SELECT host_root FROM origin LIMIT 1", error);
+    return read_text(self, "SELECT host_root FROM origin LIMIT 1", ret_host_root, error);
 }
 
 gboolean
@@ -489,10 +495,10 @@ lvp_journal_db_set_host_root(LvpJournalDb *self, const char *host_root, GError *
     return ok;
 }
 
-char *
-lvp_journal_db_read_rebuild(LvpJournalDb *self)
+gboolean
+lvp_journal_db_read_rebuild(LvpJournalDb *self, char **ret_reason, GError **error)
 {
-    return read_text(self, "SELECT reason FROM rebuild LIMIT 1", NULL);
+    return read_text(self, "SELECT reason FROM rebuild LIMIT 1", ret_reason, error);
 }
 
 /* ---- transactions ---- */
@@ -544,33 +550,49 @@ lvp_journal_db_end_part(LvpJournalDb *self, gboolean keep, GError **error)
 
 /* ---- open and close ---- */
 
-static gint64
-read_pragma(LvpJournalDb *self, const char *sql)
+static gboolean
+read_pragma(LvpJournalDb *self, const char *sql, gint64 *ret_value, GError **error)
 {
     sqlite3_stmt *statement = NULL;
-    gint64 value = -1;
-    if (sqlite3_prepare_v2(self->handle, sql, -1, &statement, NULL) == SQLITE_OK &&
-        sqlite3_step(statement) == SQLITE_ROW)
-        value = sqlite3_column_int64(statement, 0);
+    gboolean ok = sqlite3_prepare_v2(self->handle, sql, -1, &statement, NULL) == SQLITE_OK &&
+                  sqlite3_step(statement) == SQLITE_ROW;
+    if (ok)
+        *ret_value = sqlite3_column_int64(statement, 0);
+    else
+        set_db_error(self, error, "read");
     sqlite3_finalize(statement);
-    return value;
+    return ok;
 }
 
 static gboolean
 make_schema(LvpJournalDb *self, GError **error)
 {
-    gint64 version = read_pragma(self, "PRAGMA user_version");
-    gint64 application = read_pragma(self, "PRAGMA application_id");
-    if (version == 0 && application == 0) {
-        g_autofree char *sql = g_strdup_printf("BEGIN EXCLUSIVE; PRAGMA application_id=%d;"
-                                               "PRAGMA user_version=%d; %s COMMIT;",
-                                               APPLICATION_ID, SCHEMA_VERSION, SCHEMA);
-        return execute(self, sql, error);
-    }
+    g_autofree char *sql =
+        g_strdup_printf("BEGIN EXCLUSIVE; PRAGMA application_id=%d; PRAGMA user_version=%d; %s "
+                        "COMMIT;",
+                        APPLICATION_ID, SCHEMA_VERSION, SCHEMA);
+    return execute(self, sql, error);
+}
+
+/* A file that was there and says nothing has lost what it said, and in one that is damaged its
+ * version may be, too. */
+static gboolean
+check_schema(LvpJournalDb *self, gboolean is_new, GError **error)
+{
+    gint64 version, application;
+    if (!read_pragma(self, "PRAGMA user_version", &version, error) ||
+        !read_pragma(self, "PRAGMA application_id", &application, error))
+        return FALSE;
     if (application == APPLICATION_ID && version == SCHEMA_VERSION)
         return TRUE;
-    if (version < 0 || application < 0)
-        set_db_error(self, error, "read");
+    gboolean empty = version == 0 && application == 0;
+    if (empty && is_new)
+        return make_schema(self, error);
+    if (!lvp_journal_db_check(self, error))
+        return FALSE;
+    if (empty)
+        g_set_error(error, LVP_ERROR, LVP_ERROR_DAMAGED, "journal %s is damaged: it is empty",
+                    self->path);
     else
         g_set_error(error, LVP_ERROR, LVP_ERROR_NOT_SUPPORTED,
                     "journal %s is of schema %" G_GINT64_FORMAT " (application %" G_GINT64_FORMAT
@@ -606,19 +628,19 @@ write_log_back(LvpJournalDb *self, GError **error)
 }
 
 LvpJournalDb *
-lvp_journal_db_open(const char *path, GError **error)
+lvp_journal_db_open(const char *path, gboolean is_new, GError **error)
 {
     g_autoptr(LvpJournalDb) self = g_new0(LvpJournalDb, 1);
     self->path = g_strdup(path);
     self->n_removed = REMOVALS_BETWEEN_CLEANUPS; /* what an earlier run has left */
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX | (is_new ? SQLITE_OPEN_CREATE : 0);
     if (sqlite3_open_v2(self->path, &self->handle, flags, NULL) != SQLITE_OK) {
         set_db_error(self, error, "open");
         return NULL;
     }
     sqlite3_busy_timeout(self->handle, 2000);
     if (!execute(self, PRAGMAS, error) || !write_log_back(self, error) ||
-        !make_schema(self, error) || !prepare_statements(self, error))
+        !check_schema(self, is_new, error) || !prepare_statements(self, error))
         return NULL;
     return g_steal_pointer(&self);
 }

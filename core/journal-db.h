@@ -7,17 +7,19 @@
 
 typedef struct LvpJournalDb LvpJournalDb;
 
-LvpJournalDb *lvp_journal_db_open(const char *path, GError **error);
+/* With IS_NEW the file is made; without, one that is missing is LVP_ERROR_HOST, and one that holds
+ * nothing LVP_ERROR_DAMAGED. */
+LvpJournalDb *lvp_journal_db_open(const char *path, gboolean is_new, GError **error);
 void lvp_journal_db_close(LvpJournalDb *self);
 
 /* Looks at the whole file; LVP_ERROR_DAMAGED. */
 gboolean lvp_journal_db_check(LvpJournalDb *self, GError **error);
 /* Notes that the journal has to be made again, or with REASON NULL that it is. */
 gboolean lvp_journal_db_set_rebuild(LvpJournalDb *self, const char *reason, GError **error);
-/* NULL where it is all there; g_free(). */
-char *lvp_journal_db_read_rebuild(LvpJournalDb *self);
-/* NULL without error where none is set yet; g_free(). */
-char *lvp_journal_db_read_host_root(LvpJournalDb *self, GError **error);
+/* *RET_REASON is NULL where it is all there; g_free(). */
+gboolean lvp_journal_db_read_rebuild(LvpJournalDb *self, char **ret_reason, GError **error);
+/* *RET_HOST_ROOT is NULL where none is set yet; g_free(). */
+gboolean lvp_journal_db_read_host_root(LvpJournalDb *self, char **ret_host_root, GError **error);
 gboolean lvp_journal_db_set_host_root(LvpJournalDb *self, const char *host_root, GError **error);
 
 /* A transaction; a commit that fails has rolled back. */

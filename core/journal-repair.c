@@ -20,15 +20,19 @@ move(const char *from, const char *to, GError **error)
     return FALSE;
 }
 
-static void
-sync_folder(const char *path)
+/* Makes the names in the folder of PATH durable. */
+static gboolean
+sync_folder(const char *path, GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(path);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    fsync(fd);
-    close(fd);
+    gboolean ok = fd >= 0 && fsync(fd) == 0;
+    if (!ok)
+        g_set_error(error, LVP_ERROR, LVP_ERROR_HOST, "cannot sync %s: %s", folder,
+                    g_strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return ok;
 }
 
 static char *
@@ -47,21 +51,17 @@ exchange(const char *path, const char *aside, const char *fresh, GError **error)
     for (guint i = 0; i < G_N_ELEMENTS(SUFFIXES); i++) {
         g_autofree char *from = g_strconcat(path, SUFFIXES[i], NULL);
         g_autofree char *to = g_strconcat(aside, SUFFIXES[i], NULL);
-        if (!move(from, to, error))
+        if (!move(from, to, error) || !sync_folder(path, error))
             return FALSE;
-        sync_folder(path);
     }
-    if (!move(fresh, path, error))
-        return FALSE;
-    sync_folder(path);
-    return TRUE;
+    return move(fresh, path, error) && sync_folder(path, error);
 }
 
 static gboolean
 make_fresh(const char *fresh, const char *reason, GError **error)
 {
     g_unlink(fresh); /* of an attempt that broke off */
-    g_autoptr(LvpJournalDb) db = lvp_journal_db_open(fresh, error);
+    g_autoptr(LvpJournalDb) db = lvp_journal_db_open(fresh, TRUE, error);
     return db && lvp_journal_db_set_rebuild(db, reason, error);
 }
 
@@ -89,12 +89,26 @@ finish_exchange(const char *path, const char *fresh, GError **error)
 static LvpJournalDb *
 open_and_look(const char *path, GError **error)
 {
-    g_autoptr(LvpJournalDb) db = lvp_journal_db_open(path, error);
+    gboolean is_new = !g_file_test(path, G_FILE_TEST_EXISTS);
+    g_autoptr(LvpJournalDb) db = lvp_journal_db_open(path, is_new, error);
     if (!db || !lvp_journal_db_check(db, error))
         return NULL;
     g_autoptr(GPtrArray) machines = lvp_journal_db_load_machines(db, error);
     g_autoptr(GPtrArray) marks = machines ? lvp_journal_db_load_marks(db, error) : NULL;
     return marks ? g_steal_pointer(&db) : NULL;
+}
+
+/* SQLite tells of a page that could not be read in the same words as of one that is wrong: a
+ * damaged file is so at the second look, too. */
+static LvpJournalDb *
+open_and_look_twice(const char *path, GError **error)
+{
+    g_autoptr(GError) first = NULL;
+    LvpJournalDb *db = open_and_look(path, &first);
+    if (db || g_error_matches(first, LVP_ERROR, LVP_ERROR_DAMAGED))
+        return db ? db : open_and_look(path, error);
+    g_propagate_error(error, g_steal_pointer(&first));
+    return NULL;
 }
 
 LvpJournalDb *
@@ -104,12 +118,12 @@ lvp_journal_repair_open(const char *path, GError **error)
     g_autoptr(GError) problem = NULL;
     if (!finish_exchange(path, fresh, error))
         return NULL;
-    LvpJournalDb *db = open_and_look(path, &problem);
+    LvpJournalDb *db = open_and_look_twice(path, &problem);
     if (db)
         return db;
     if (!g_error_matches(problem, LVP_ERROR, LVP_ERROR_DAMAGED)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return NULL;
     }
-    return set_aside(path, fresh, problem, error) ? lvp_journal_db_open(path, error) : NULL;
+    return set_aside(path, fresh, problem, error) ? lvp_journal_db_open(path, FALSE, error) : NULL;
 }

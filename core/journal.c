@@ -336,13 +336,10 @@ lvp_journal_open(const char *folder, GError **error)
 gboolean
 lvp_journal_claim_host(LvpJournal *self, const char *host_root, GError **error)
 {
-    g_autoptr(GError) problem = NULL;
     g_autofree char *own = g_canonicalize_filename(host_root, "/");
-    g_autofree char *known = lvp_journal_db_read_host_root(self->db, &problem);
-    if (problem) {
-        g_propagate_error(error, g_steal_pointer(&problem));
+    g_autofree char *known = NULL;
+    if (!lvp_journal_db_read_host_root(self->db, &known, error))
         return FALSE;
-    }
     if (!known)
         return lvp_journal_db_set_host_root(self->db, own, error);
     if (strcmp(known, own) == 0)
@@ -366,10 +363,10 @@ lvp_journal_load_marks(LvpJournal *self, GError **error)
     return lvp_journal_db_load_marks(self->db, error);
 }
 
-char *
-lvp_journal_read_rebuild(LvpJournal *self)
+gboolean
+lvp_journal_read_rebuild(LvpJournal *self, char **ret_reason, GError **error)
 {
-    return lvp_journal_db_read_rebuild(self->db);
+    return lvp_journal_db_read_rebuild(self->db, ret_reason, error);
 }
 
 void

@@ -56,9 +56,9 @@ gboolean lvp_journal_remove(LvpJournal *self,
                             const LvpMachine *machine,
                             const GPtrArray *marks,
                             GError **error);
-/* Why the journal has to be made again, from what else is known; NULL where it is all there. For
- * the start. g_free(). */
-char *lvp_journal_read_rebuild(LvpJournal *self);
+/* *RET_REASON: why the journal has to be made again, from what else is known; NULL where it is all
+ * there. For the start. g_free(). */
+gboolean lvp_journal_read_rebuild(LvpJournal *self, char **ret_reason, GError **error);
 /* Adds a machine that exists, with its records. */
 gboolean lvp_journal_adopt(LvpJournal *self, LvpMachine *machine, GError **error);
 /* It is made again; MARKS (LvpUnitMark) are set in the same transaction. */

@@ -112,12 +112,37 @@ lvp_machine_take_back(const LvpMachineJobs *jobs,
     return FALSE;
 }
 
+/* Of one that nobody can put back: its record was lost with a damaged journal. */
+static gboolean
+check_without_record(const LvpMachineJobs *jobs,
+                     const char *unit_id,
+                     gboolean force,
+                     GError **error)
+{
+    if (!force) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_CONFLICT,
+                    "nothing is known of how %s was before: look who has it, put it back, then "
+                    "say --force, which makes it free as it is",
+                    unit_id);
+        return FALSE;
+    }
+    if (!lvp_allocator_has_blocked_units(jobs->allocator, unit_id))
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_BUSY,
+                "%s cannot be released yet, nor by force: an operation on it has not returned from "
+                "the kernel: try again later",
+                unit_id);
+    return FALSE;
+}
+
 gboolean
 lvp_device_release(const LvpMachineJobs *jobs, const char *unit_id, gboolean force, GError **error)
 {
     g_autoptr(LvpUnitMark) mark = lvp_allocator_dup_quarantine(jobs->allocator, unit_id, error);
     if (!mark || !lvp_hypervisor_check_reachable(jobs->hypervisor, error))
         return FALSE; /* a domain may have it: nothing is given back on a guess */
+    if (!mark->record && !check_without_record(jobs, unit_id, force, error))
+        return FALSE;
     g_autoptr(GPtrArray) sources = lvp_allocator_dup_sources(jobs->allocator);
     g_autoptr(LvpOutcome) outcome = NULL;
     for (guint i = 0; i < sources->len && mark->record; i++) {

@@ -233,5 +233,5 @@ lvp_reconcile_all(const LvpMachineJobs *jobs)
         return FALSE;
     for (guint i = 0; i < machines->len; i++)
         reconcile_machine(&pass, g_ptr_array_index(machines, i));
-    return pass.waiting || lvp_allocator_has_blocked_units(jobs->allocator);
+    return pass.waiting || lvp_allocator_has_blocked_units(jobs->allocator, NULL);
 }

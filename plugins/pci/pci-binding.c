@@ -95,26 +95,28 @@ set_override(const LvpPciBinder *self, const char *address, const char *driver, 
     return FALSE;
 }
 
+/* From DRIVER by its name, so from no other that may have got it since it was looked at: on
+ * vfio-pci it may be in use. */
 static gboolean
-unbind(const LvpPciBinder *self, const char *address, GError **error)
+unbind(const LvpPciBinder *self, const char *address, const char *driver, GError **error)
 {
-    char path[LVP_PCI_PATH_SIZE], driver[LVP_PCI_NAME_SIZE];
-    lvp_pci_path(path, address, "driver/unbind");
+    char current[LVP_PCI_NAME_SIZE];
+    g_autofree char *path = g_strdup_printf(LVP_PCI_DRIVERS "/%s/unbind", driver);
     GError *problem = NULL;
     if (!lvp_host_write(self->host, path, address, address, self->timeout_ms, &problem)) {
-        lvp_pci_read_driver(self->host, address, driver);
-        if (driver[0] != '\0' || g_error_matches(problem, LVP_ERROR, LVP_ERROR_TIMED_OUT)) {
+        lvp_pci_read_driver(self->host, address, current);
+        if (current[0] != '\0' || g_error_matches(problem, LVP_ERROR, LVP_ERROR_TIMED_OUT)) {
             g_propagate_error(error, problem);
             return FALSE;
         }
         g_error_free(problem); /* somebody was faster */
         return TRUE;
     }
-    lvp_pci_read_driver(self->host, address, driver);
-    if (driver[0] == '\0')
+    lvp_pci_read_driver(self->host, address, current);
+    if (current[0] == '\0')
         return TRUE;
     g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
-                "the kernel took the unbind, but %s is still bound to %s", address, driver);
+                "the kernel took the unbind, but %s is still bound to %s", address, current);
     return FALSE;
 }
 
@@ -177,16 +179,15 @@ check_host_use(const LvpPciBinder *self, const LvpPciBinding *binding, GError **
     return FALSE;
 }
 
-/* A function that was on vfio-pci before us may be in use by somebody who knows nothing of us. */
+/* Who may use it and knows nothing of us. */
 static gboolean
-check_holder(const LvpPciBinder *self, const LvpPciBinding *binding, GError **error)
+check_holder(const LvpPciBinder *self, const LvpPciBinding *binding, int code, GError **error)
 {
     g_autofree char *device = g_strdup_printf("vfio/%s", binding->group);
     g_autofree char *holder = lvp_host_find_opener(self->host, device);
     if (!holder)
         return TRUE;
-    g_set_error(error, LVP_ERROR, LVP_ERROR_IN_USE_BY_HOST, "%s has its IOMMU group %s open",
-                holder, binding->group);
+    g_set_error(error, LVP_ERROR, code, "%s has its IOMMU group %s open", holder, binding->group);
     return FALSE;
 }
 
@@ -213,7 +214,7 @@ check_before_take(const LvpPciBinder *self, const LvpPciBinding *binding, GError
     if (!check_sriov(self, binding->address, error))
         return FALSE;
     if (strcmp(driver, LVP_PCI_VFIO) == 0)
-        return check_holder(self, binding, error);
+        return check_holder(self, binding, LVP_ERROR_IN_USE_BY_HOST, error);
     return lvp_pci_load_vfio(self, error) && check_host_use(self, binding, error);
 }
 
@@ -245,7 +246,8 @@ carry_out_take(const LvpPciBinder *self, const LvpPciBinding *binding, GError **
     if (!write_override(self, address, LVP_PCI_VFIO, error))
         return FALSE;
     if (driver[0] != '\0' &&
-        (!check_host_use(self, binding, error) || !unbind(self, address, error)))
+        (!check_sriov(self, address, error) || !check_host_use(self, binding, error) ||
+         !unbind(self, address, driver, error)))
         return FALSE;
     return probe(self, address, LVP_PCI_VFIO, error);
 }
@@ -287,7 +289,9 @@ restore_driver(const LvpPciBinder *self,
     /* With the original driver in the override, no other that matches can be faster. */
     if (!write_override(self, address, binding->driver, error))
         return FALSE;
-    if (current[0] != '\0' && !unbind(self, address, error))
+    /* Since the last look somebody may have started to use it. */
+    if (current[0] != '\0' && (!check_holder(self, binding, LVP_ERROR_BUSY, error) ||
+                               !unbind(self, address, current, error)))
         return FALSE;
     return binding->driver[0] == '\0' || probe(self, address, binding->driver, error);
 }

@@ -121,7 +121,10 @@ static void
 judge_member(Run *run, const LvpPciMember *member, const char *address, LvpUnit *unit)
 {
     LvpHost *host = run->discovery->host;
-    if (is_in_flight(host, member->address, member->driver)) {
+    gboolean in_flight = is_in_flight(host, member->address, member->driver);
+    if (in_flight || strcmp(member->driver, "vfio-pci") == 0)
+        lvp_unit_set_taken(unit);
+    if (in_flight) {
         g_autofree char *told = tell(
             member, address, g_strdup("an operation on it has not returned from the kernel yet"));
         lvp_unit_add_condition(unit, LVP_CONDITION_BLOCKED, told);
@@ -187,8 +190,6 @@ add_function(
         g_snprintf(set, sizeof set, "iommu:%s", function->group);
         lvp_unit_add_exclusion_set(unit, set);
     }
-    if (strcmp(function->driver, "vfio-pci") == 0)
-        lvp_unit_set_taken(unit);
     return judge(run, function, offer, unit, error);
 }
 

@@ -195,20 +195,30 @@ read_aside(void)
     return text;
 }
 
+static char *
+read_rebuild(void)
+{
+    g_autoptr(GError) error = NULL;
+    char *reason = NULL;
+    lvp_journal_read_rebuild(journal, &reason, &error);
+    assert_no_error(error);
+    return reason;
+}
+
 /* The journal can be opened, is empty, and says that it is to be made again. */
 static void
 assert_set_aside(const char *why)
 {
     g_clear_pointer(&journal, lvp_journal_close);
     open_journal();
-    g_autofree char *reason = lvp_journal_read_rebuild(journal);
+    g_autofree char *reason = read_rebuild();
     g_autoptr(GPtrArray) machines = lvp_journal_load_machines(journal, NULL);
     assert_contains(reason, why);
     assert_contains(reason, "state.db.damaged-");
     cr_assert_eq(machines->len, 0);
     g_clear_pointer(&journal, lvp_journal_close);
     open_journal();
-    g_autofree char *again = lvp_journal_read_rebuild(journal);
+    g_autofree char *again = read_rebuild();
     cr_assert_str_eq(again, reason, "it is said until it is done");
 }
 
@@ -220,6 +230,40 @@ Test(journal, file_that_is_no_database_is_set_aside_as_it_is)
     assert_set_aside("not a database");
     g_autofree char *after = read_aside();
     cr_assert_str_eq(after, text);
+}
+
+Test(journal, file_that_was_cut_to_nothing_is_set_aside)
+{
+    g_autoptr(LvpMachine) machine = make_machine(UUID_1, "vm1", "0000:3b:00.0");
+    reserve(machine);
+    g_clear_pointer(&journal, lvp_journal_close);
+    lvp_scratch_write(scratch, "state/state.db", "");
+    assert_set_aside("it is empty");
+}
+
+/* Writes VALUE into the header of the file, which is not open. */
+static void
+set_header(off_t offset, guint32 value)
+{
+    guint32 bytes = GUINT32_TO_BE(value);
+    g_autofree char *path = g_build_filename(folder, "state.db", NULL);
+    g_clear_pointer(&journal, lvp_journal_close);
+    int fd = g_open(path, O_WRONLY, 0);
+    cr_assert_eq(pwrite(fd, &bytes, sizeof bytes, offset), (ssize_t)sizeof bytes);
+    close(fd);
+}
+
+Test(journal, file_of_a_format_that_sqlite_does_not_know_is_set_aside)
+{
+    set_header(44, 0x77); /* the schema format, see "The Database Header" of SQLite */
+    assert_set_aside("unsupported file format");
+}
+
+Test(journal, later_schema_in_a_damaged_file_is_damage)
+{
+    set_header(60, 0x80000077); /* the user version */
+    set_header(52, 0x77);       /* and what makes it damaged: a root page that is none */
+    assert_set_aside("damaged");
 }
 
 Test(journal, log_of_a_damaged_file_goes_with_it)
@@ -246,7 +290,7 @@ Test(journal, exchange_that_broke_off_is_finished)
     cr_assert_eq(g_rename(path, fresh), 0);
     lvp_scratch_write(scratch, "state/state.db-wal", "of the damaged one");
     open_journal();
-    g_autofree char *reason = lvp_journal_read_rebuild(journal);
+    g_autofree char *reason = read_rebuild();
     assert_contains(reason, "not a database");
     cr_assert_not(g_file_test(fresh, G_FILE_TEST_EXISTS));
 }
@@ -262,7 +306,7 @@ Test(journal, rebuild_is_over_when_it_is_said)
     assert_no_error(error);
     g_clear_pointer(&journal, lvp_journal_close);
     open_journal();
-    cr_assert_null(lvp_journal_read_rebuild(journal));
+    cr_assert_null(read_rebuild());
 }
 
 Test(journal, folder_in_place_of_the_file_is_refused)

@@ -5,7 +5,9 @@
 #include "reconcile.h"
 #include "world.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static World *world;
 
@@ -144,4 +146,104 @@ Test(rebuild, machine_without_its_template_says_so_when_its_domain_is_to_be_defi
     cr_assert_not(lvp_machine_start(&world->jobs, "vm1", NULL, &error));
     assert_error(error, LVP_ERROR_CONFLICT);
     assert_contains(error->message, "template of machine vm1 was lost");
+}
+
+Test(rebuild, device_that_goes_along_with_a_held_one_is_not_quarantined)
+{
+    scripted_source_remove_unit(world->cards, CARD_1);
+    scripted_source_remove_unit(world->cards, CARD_2);
+    scripted_source_add_unit_in_set(world->cards, GPU, CARD_1, "iommu:1");
+    scripted_source_add_unit_in_set(world->cards, "nic.intel/x", CARD_2, "iommu:1");
+    world_install(world);
+    make_labelled();
+    g_hash_table_add(world->cards->taken, g_strdup(CARD_2));
+    world_damage(world);
+    reconcile();
+    g_autofree char *first = world_explain(world, CARD_1);
+    g_autofree char *second = world_explain(world, CARD_2);
+    cr_assert_str_eq(first, "is held by vm1");
+    assert_contains(second, "which is held by vm1");
+}
+
+static void
+limit_file_size(rlim_t bytes)
+{
+    struct rlimit limit = {bytes, RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+Test(rebuild, machine_that_could_not_be_written_is_taken_up_by_a_later_pass)
+{
+    make_labelled();
+    world_damage(world);
+    limit_file_size(1024);
+    reconcile();
+    cr_assert_null(world_find(world, "vm1"));
+    cr_assert(lvp_allocator_needs_rebuild(world->allocator));
+    limit_file_size(RLIM_INFINITY);
+    reconcile();
+    cr_assert_not_null(world_find(world, "vm1"));
+    cr_assert_not(lvp_allocator_needs_rebuild(world->allocator));
+}
+
+/* ---- release ---- */
+
+static gboolean (*discover)(
+    gpointer self, LvpDiscoverFlags, LvpSnapshot *, GCancellable *, GError **);
+
+static gboolean
+discover_blocked(gpointer self,
+                 LvpDiscoverFlags flags,
+                 LvpSnapshot *snapshot,
+                 GCancellable *cancellable,
+                 GError **error)
+{
+    gboolean ok = discover(self, flags, snapshot, cancellable, error);
+    for (guint i = 0; i < snapshot->units->len; i++) {
+        LvpUnit *unit = g_ptr_array_index(snapshot->units, i);
+        if (strcmp(unit->id, CARD_2) == 0)
+            lvp_unit_add_condition(unit, LVP_CONDITION_BLOCKED, "it is made to hang");
+    }
+    return ok;
+}
+
+/* CARD_2 is quarantined, and nobody knows how it was before. */
+static void
+forget_card(void)
+{
+    g_hash_table_add(world->cards->taken, g_strdup(CARD_2));
+    world_damage(world);
+    reconcile();
+}
+
+static void
+assert_not_released(gboolean force, int code, const char *part)
+{
+    g_autoptr(GError) error = NULL;
+    cr_assert_not(lvp_device_release(&world->jobs, CARD_2, force, &error));
+    assert_error(error, code);
+    assert_contains(error->message, part);
+    g_autofree char *text = world_explain(world, CARD_2);
+    assert_contains(text, "is quarantined: it looks taken");
+}
+
+Test(rebuild, device_that_nobody_can_put_back_is_released_only_by_force)
+{
+    g_autoptr(GError) error = NULL;
+    forget_card();
+    assert_not_released(FALSE, LVP_ERROR_CONFLICT, "say --force");
+    lvp_device_release(&world->jobs, CARD_2, TRUE, &error);
+    assert_no_error(error);
+    g_autofree char *text = world_explain(world, CARD_2);
+    cr_assert_str_eq(text, "");
+}
+
+Test(rebuild, device_with_an_effect_in_flight_is_not_released_even_by_force)
+{
+    forget_card();
+    discover = world->cards->table->discover;
+    world->cards->table->discover = discover_blocked;
+    world_install(world);
+    assert_not_released(TRUE, LVP_ERROR_BUSY, "has not returned from the kernel");
 }

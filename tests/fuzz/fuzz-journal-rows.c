@@ -99,7 +99,7 @@ open_journal(void)
     execute("PRAGMA journal_mode=MEMORY");
     for (guint i = 0; i < G_N_ELEMENTS(TABLES); i++)
         prepare_insert(i);
-    copy = lvp_journal_db_open(":memory:", NULL);
+    copy = lvp_journal_db_open(":memory:", TRUE, NULL);
     must(copy != NULL);
 }
 

@@ -297,6 +297,46 @@ Test(pci_discovery, functions_of_one_group_share_an_exclusion_set)
     }
 }
 
+/* ---- whether it looks taken ---- */
+
+static void
+assert_taken(gboolean expected)
+{
+    g_autoptr(LvpSnapshot) snapshot = discover(file, FALSE);
+    cr_assert_eq(find_unit(snapshot, GPU)->taken, expected);
+}
+
+Test(pci_discovery, device_on_vfio_looks_taken_and_one_on_its_driver_does_not)
+{
+    assert_taken(FALSE);
+    lvp_fake_host_set_driver(fake, GPU, "vfio-pci");
+    assert_taken(TRUE);
+}
+
+Test(pci_discovery, device_whose_neighbour_is_on_vfio_looks_taken)
+{
+    lvp_fake_host_add_pci(fake, &(LvpFakePci){.address = "0000:3b:00.1",
+                                              .vendor = 0x10de,
+                                              .device = 0x1aef,
+                                              .driver = "snd_hda_intel",
+                                              .group = 15});
+    assert_taken(FALSE);
+    lvp_fake_host_set_driver(fake, "0000:3b:00.1", "vfio-pci");
+    assert_taken(TRUE);
+}
+
+Test(pci_discovery, device_whose_write_is_in_flight_looks_taken)
+{
+    g_autoptr(GError) error = NULL;
+    lvp_fake_host_hang_at(fake, 1);
+    lvp_host_write(lvp_fake_host_get_host(fake), "bus/pci/devices/" GPU "/driver_override", "x",
+                   GPU, 1000, &error);
+    assert_error(error, LVP_ERROR_TIMED_OUT);
+    assert_taken(TRUE);
+    lvp_fake_host_finish_hung(fake);
+    assert_taken(FALSE);
+}
+
 Test(pci_discovery, node_is_that_of_the_device_or_none)
 {
     static const struct {

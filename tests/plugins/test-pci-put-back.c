@@ -74,7 +74,7 @@ assert_writes_after(guint count, const char *expected)
 /* ---- what is written ---- */
 
 #define WRITE_OVERRIDE(text) CARD_DEVICES "/driver_override=" text "\\n"
-#define WRITE_UNBIND CARD_DEVICES "/driver/unbind=" CARD
+#define WRITE_UNBIND "bus/pci/drivers/vfio-pci/unbind=" CARD
 #define WRITE_PROBE "bus/pci/drivers_probe=" CARD
 
 static void
@@ -212,6 +212,33 @@ Test(pci_put_back, holder_that_comes_between_look_and_unbind_blocks)
     lvp_fake_host_set_opener(fake, CARD_OPENER, "pid 812 (qemu-system-x86)");
     assert_verdict(lvp_pci_put_back, &ON_HOST_DRIVER, LVP_VERDICT_BLOCKED,
                    "cannot give it back to nvidia: ");
+    lvp_fake_host_set_opener(fake, CARD_OPENER, NULL);
+    assert_verdict(lvp_pci_put_back, &ON_HOST_DRIVER, LVP_VERDICT_DONE, NULL);
+    card_assert_state(fake, "nvidia", "");
+}
+
+static int
+write_and_open(gpointer data, const char *path, const char *text, int lock_fd)
+{
+    int code = FAKE_KERNEL_EFFECTS.write(data, path, text, lock_fd);
+    if (g_str_has_suffix(path, "/driver_override"))
+        lvp_fake_host_set_opener(data, CARD_OPENER, "pid 812 (qemu-system-x86)");
+    return code;
+}
+
+Test(pci_put_back, holder_that_comes_after_the_override_is_seen_right_before_the_unbind)
+{
+    add_and_take(&ON_HOST_DRIVER);
+    guint count = lvp_fake_host_count_writes(fake);
+    LvpHostEffects effects = FAKE_KERNEL_EFFECTS;
+    effects.write = write_and_open;
+    lvp_host_set_effects(host, &effects, fake);
+    assert_verdict(
+        lvp_pci_put_back, &ON_HOST_DRIVER, LVP_VERDICT_BLOCKED,
+        "cannot give it back to nvidia: pid 812 (qemu-system-x86) has its IOMMU group 15 "
+        "open");
+    assert_writes_after(count, WRITE_OVERRIDE("nvidia"));
+    lvp_host_set_effects(host, &FAKE_KERNEL_EFFECTS, fake);
     lvp_fake_host_set_opener(fake, CARD_OPENER, NULL);
     assert_verdict(lvp_pci_put_back, &ON_HOST_DRIVER, LVP_VERDICT_DONE, NULL);
     card_assert_state(fake, "nvidia", "");

@@ -49,7 +49,7 @@ roll_back(LvpVerdict expected, const char *part)
 #define RESET(address) "devices/" address "/reset=1\n"
 #define GIVE_BACK(address, driver)                                                                 \
     "devices/" address "/driver_override=" driver "\\n\n"                                          \
-    "devices/" address "/driver/unbind=" address "\n"                                              \
+    "drivers/vfio-pci/unbind=" address "\n"                                                        \
     "drivers_probe=" address "\n"                                                                  \
     "devices/" address "/driver_override=\\n"
 

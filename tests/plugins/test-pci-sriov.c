@@ -4,6 +4,7 @@
 #include "assert-error.h"
 #include "binding-fixture.h"
 #include "devices-text.h"
+#include "fake-kernel.h"
 #include "pci-discovery.h"
 #include "snapshot.h"
 
@@ -151,6 +152,35 @@ Test(pci_sriov, physical_function_with_virtual_ones_is_not_taken)
     add_vfs();
     assert_not_taken(PF, "cannot bind " PF " to vfio-pci: it has 2 virtual functions: ");
     cr_assert(lvp_host_exists(host, LVP_HOST_SYS, LVP_PCI_DEVICES "/" VF0));
+}
+
+static int
+write_and_add_vfs(gpointer data, const char *path, const char *text, int lock_fd)
+{
+    int code = FAKE_KERNEL_EFFECTS.write(data, path, text, lock_fd);
+    if (g_str_has_suffix(path, "/driver_override") && text[0] == 'v')
+        add_vfs();
+    return code;
+}
+
+Test(pci_sriov, virtual_functions_that_come_after_the_override_are_seen_right_before_the_unbind)
+{
+    g_autoptr(GError) error = NULL;
+    LvpHostEffects effects = FAKE_KERNEL_EFFECTS;
+    effects.write = write_and_add_vfs;
+    lvp_host_set_effects(host, &effects, fake);
+    LvpPciBinder binder = {host, CARD_TIMEOUT_MS};
+    LvpPciIds ids;
+    cr_assert(lvp_pci_read_ids(host, PF, &ids));
+    g_autofree char *identity = lvp_pci_make_identity(&ids);
+    LvpPciBinding binding = {PF, identity, "igb", "", "15"};
+    cr_assert_not(lvp_pci_take(&binder, &binding, &error));
+    assert_error(error, LVP_ERROR_CONFLICT);
+    assert_contains(error->message, "it has 2 virtual functions");
+    cr_assert(lvp_host_exists(host, LVP_HOST_SYS, LVP_PCI_DEVICES "/" VF0));
+    g_autofree char *reason = NULL;
+    cr_assert_eq(lvp_pci_put_back(&binder, &binding, &reason), LVP_VERDICT_DONE);
+    card_assert_state(fake, "igb", "");
 }
 
 Test(pci_sriov, virtual_function_whose_physical_one_is_on_vfio_is_not_taken)

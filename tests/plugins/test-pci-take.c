@@ -12,7 +12,7 @@ static const Original WITHOUT_DRIVER = {"", ""};
 static const Original ON_VFIO = {"vfio-pci", ""};
 
 #define WRITE_OVERRIDE CARD_DEVICES "/driver_override=vfio-pci\\n"
-#define WRITE_UNBIND CARD_DEVICES "/driver/unbind=" CARD
+#define WRITE_UNBIND "bus/pci/drivers/nvidia/unbind=" CARD
 #define WRITE_PROBE "bus/pci/drivers_probe=" CARD
 #define WRITE_BIND "bus/pci/drivers/vfio-pci/bind=" CARD
 
@@ -165,6 +165,27 @@ Test(pci_take, unbind_that_fails_because_somebody_was_faster_does_no_harm)
     card_add(fake, &ON_HOST_DRIVER);
     lvp_host_set_effects(host, &effects, fake);
     take_well(&ON_HOST_DRIVER);
+    card_assert_state(fake, "vfio-pci", "vfio-pci");
+}
+
+static int
+let_libvirt_be_faster(gpointer data, const char *path, const char *text, int lock_fd)
+{
+    if (g_str_has_suffix(path, "/unbind")) {
+        lvp_fake_host_set_driver(data, CARD, "vfio-pci");
+        lvp_fake_host_set_opener(data, CARD_OPENER, "pid 812 (qemu-system-x86)");
+    }
+    return FAKE_KERNEL_EFFECTS.write(data, path, text, lock_fd);
+}
+
+Test(pci_take, card_that_a_guest_gets_right_before_the_unbind_is_left_to_it)
+{
+    LvpHostEffects effects = FAKE_KERNEL_EFFECTS;
+    effects.write = let_libvirt_be_faster;
+    card_add(fake, &ON_HOST_DRIVER);
+    lvp_host_set_effects(host, &effects, fake);
+    assert_refused(&ON_HOST_DRIVER, LVP_ERROR_HOST, "drivers/nvidia/unbind");
+    cr_assert_not(lvp_fake_host_is_stuck(fake, CARD));
     card_assert_state(fake, "vfio-pci", "vfio-pci");
 }
 

@@ -1,201 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim-checks.h"
 
-#include "sim-disk.h"
-
-#include <sqlite3.h>
 #include <string.h>
 
-static void
-free_row(gpointer data)
-{
-    SimRow *row = data;
-    g_free(row->owner);
-    g_free(row->address);
-    g_free(row->identity);
-    g_free(row->driver);
-    g_free(row->override);
-    g_free(row->unit);
-    g_free(row);
-}
-
-static gboolean
-look_and_explain(gpointer data, const SimCard *card)
-{
-    SimChecks *self = data;
-    return sim_checks_look(self) && sim_checks_explain(self, card);
-}
-
-SimChecks *
-sim_checks_new(SimWorld *world, SimProvider *provider)
-{
-    SimChecks *self = g_new0(SimChecks, 1);
-    self->world = world;
-    self->provider = provider;
-    world->explain = look_and_explain;
-    world->explain_data = self;
-    self->rows = g_ptr_array_new_with_free_func(free_row);
-    self->units = g_ptr_array_new_with_free_func(free_row);
-    self->machines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    self->marks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    self->kept = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    return self;
-}
-
-void
-sim_checks_free(SimChecks *self)
-{
-    sim_checks_close(self);
-    g_ptr_array_unref(self->rows);
-    g_ptr_array_unref(self->units);
-    g_hash_table_unref(self->machines);
-    g_hash_table_unref(self->marks);
-    g_hash_table_unref(self->kept);
-    g_free(self);
-}
-
-void
-sim_checks_close(SimChecks *self)
-{
-    sqlite3_close(self->journal);
-    self->journal = NULL;
-}
-
-/* ---- reading the journal ---- */
-
-static char *
-dup_column(sqlite3_stmt *row, int column)
-{
-    const unsigned char *text = sqlite3_column_text(row, column);
-    return g_strdup(text ? (const char *)text : "");
-}
-
-/* The functions of a record; with ONLY_UNIT those that stand there for it. */
-static void
-add_record(SimChecks *self, const char *owner, const char *only_unit, sqlite3_stmt *row, int column)
-{
-    gsize size = (gsize)sqlite3_column_bytes(row, column);
-    g_autoptr(GBytes) bytes = g_bytes_new(sqlite3_column_blob(row, column), size);
-    g_autoptr(GVariant) wrapped =
-        g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE_VARIANT, bytes, FALSE));
-    g_autoptr(GVariant) record = g_variant_get_variant(wrapped);
-    if (!g_variant_is_of_type(record, G_VARIANT_TYPE("(ua(ssssssb))")))
-        return;
-    g_autoptr(GVariant) functions = g_variant_get_child_value(record, 1);
-    GVariantIter iter;
-    const char *address, *identity, *driver, *override, *group, *unit;
-    gboolean passed;
-    g_variant_iter_init(&iter, functions);
-    while (g_variant_iter_next(&iter, "(&s&s&s&s&s&sb)", &address, &identity, &driver, &override,
-                               &group, &unit, &passed)) {
-        if (only_unit && strcmp(only_unit, unit) != 0)
-            continue;
-        SimRow *added = g_new0(SimRow, 1);
-        *added = (SimRow){g_strdup(owner),  g_strdup(address),  g_strdup(identity),
-                          g_strdup(driver), g_strdup(override), g_strdup(unit)};
-        g_ptr_array_add(self->rows, added);
-    }
-}
-
-static void
-take_machine(SimChecks *self, sqlite3_stmt *row)
-{
-    g_hash_table_insert(self->machines, dup_column(row, 0), dup_column(row, 1));
-}
-
-static void
-take_unit(SimChecks *self, sqlite3_stmt *row)
-{
-    SimRow *unit = g_new0(SimRow, 1);
-    unit->address = dup_column(row, 0);
-    unit->identity = dup_column(row, 1);
-    unit->owner = dup_column(row, 2);
-    g_ptr_array_add(self->units, unit);
-}
-
-static void
-take_record(SimChecks *self, sqlite3_stmt *row)
-{
-    g_autofree char *owner = dup_column(row, 0);
-    add_record(self, owner, NULL, row, 1);
-}
-
-static void
-take_mark(SimChecks *self, sqlite3_stmt *row)
-{
-    g_autofree char *unit = dup_column(row, 0);
-    add_record(self, "", unit, row, 2);
-    g_hash_table_insert(self->marks, g_steal_pointer(&unit), dup_column(row, 1));
-}
-
-static gboolean
-query(SimChecks *self, const char *sql, void (*take)(SimChecks *, sqlite3_stmt *))
-{
-    sqlite3_stmt *row = NULL;
-    int result = sqlite3_prepare_v2(self->journal, sql, -1, &row, NULL);
-    while (result == SQLITE_OK || result == SQLITE_ROW)
-        if ((result = sqlite3_step(row)) == SQLITE_ROW)
-            take(self, row);
-    sqlite3_finalize(row);
-    return result == SQLITE_DONE;
-}
-
-static gboolean
-look_into_file(SimChecks *self, const char *path)
-{
-    if (!self->journal)
-        sqlite3_open_v2(path, &self->journal, SQLITE_OPEN_READWRITE, SIM_DISK_CHECK_VFS);
-    g_ptr_array_set_size(self->rows, 0);
-    g_ptr_array_set_size(self->units, 0);
-    g_hash_table_remove_all(self->machines);
-    g_hash_table_remove_all(self->marks);
-    return query(self, "SELECT uuid, name FROM machine", take_machine) &&
-           query(self, "SELECT id, identity, machine FROM held_unit", take_unit) &&
-           query(self, "SELECT machine, bytes FROM record WHERE source='pci'", take_record) &&
-           query(self, "SELECT id, quarantine, record FROM unit_mark WHERE quarantine NOT NULL",
-                 take_mark);
-}
-
-gboolean
-sim_checks_look(SimChecks *self)
-{
-    g_autofree char *path = g_build_filename(self->provider->folder, "state.db", NULL);
-    return look_into_file(self, path);
-}
-
-gboolean
-sim_checks_look_ahead(SimChecks *self, SimDisk *disk)
-{
-    g_autofree char *path = g_build_filename(self->provider->folder, "state.db", NULL);
-    g_autofree char *copy = g_build_filename(self->provider->folder, "copy.db", NULL);
-    sim_disk_copy(disk, path, copy);
-    gboolean ok = look_into_file(self, copy);
-    sim_checks_close(self);
-    return ok;
-}
-
-static const SimRow *
-find_row(const SimChecks *self, const SimCard *card)
-{
-    for (guint i = 0; i < self->rows->len; i++) {
-        const SimRow *row = g_ptr_array_index(self->rows, i);
-        if (strcmp(row->address, card->card.address) == 0 &&
-            strcmp(row->identity, card->identity) == 0)
-            return row;
-    }
-    return NULL;
-}
-
-gboolean
-sim_checks_explain(const SimChecks *self, const SimCard *card)
-{
-    return find_row(self, card) != NULL;
-}
+#define VFIO "vfio-pci"
 
 /* ---- claims ---- */
 
 static int
-find_group(const SimChecks *self, const char *address)
+find_group(const SimLook *self, const char *address)
 {
     const SimCard *card = sim_world_find_card(self->world, address);
     return card ? card->card.group : 0;
@@ -203,7 +16,7 @@ find_group(const SimChecks *self, const char *address)
 
 /* Of a card that is not there, or not any more: another may stand at its address. */
 static gboolean
-is_past(const SimChecks *self, const SimRow *row)
+is_past(const SimLook *self, const SimRow *row)
 {
     const SimCard *card = sim_world_find_card(self->world, row->address);
     return !card || strcmp(card->identity, row->identity) != 0;
@@ -211,7 +24,7 @@ is_past(const SimChecks *self, const SimRow *row)
 
 /* No function, and no IOMMU group, stands in two claims. */
 static char *
-check_claims(const SimChecks *self, const GPtrArray *rows)
+check_claims(const SimLook *self, const GPtrArray *rows)
 {
     for (guint i = 0; i < rows->len; i++)
         for (guint k = 0; k < i; k++) {
@@ -224,41 +37,32 @@ check_claims(const SimChecks *self, const GPtrArray *rows)
     return NULL;
 }
 
-/* Whether the mark of UNIT is about a card that stands there no more. */
-static gboolean
-is_of_past_card(const SimChecks *self, const char *unit)
-{
-    for (guint i = 0; i < self->rows->len; i++) {
-        const SimRow *row = g_ptr_array_index(self->rows, i);
-        if (row->owner[0] == '\0' && strcmp(row->address, unit) == 0)
-            return is_past(self, row);
-    }
-    return FALSE;
-}
-
-/* A device is quarantined only where something has gone wrong with it or its neighbours. */
+/* A device is quarantined only where something has gone wrong with it or its neighbours, or where a
+ * journal was damaged. */
 static char *
-check_marks(const SimChecks *self)
+check_marks(const SimLook *self)
 {
     GHashTableIter iter;
-    gpointer unit, reason;
+    gpointer unit, value;
     g_hash_table_iter_init(&iter, self->marks);
-    while (g_hash_table_iter_next(&iter, &unit, &reason)) {
-        gboolean excused = is_of_past_card(self, unit);
-        for (guint i = 0; i < self->world->cards->len; i++) {
+    while (g_hash_table_iter_next(&iter, &unit, &value)) {
+        const SimMark *mark = value;
+        const SimCard *marked = sim_world_find_card(self->world, unit);
+        gboolean excused = !marked || strcmp(marked->identity, mark->identity) != 0;
+        for (guint i = 0; i < self->world->cards->len && !excused; i++) {
             const SimCard *card = g_ptr_array_index(self->world->cards, i);
-            excused |= card->card.group == find_group(self, unit) &&
-                       (card->faulted || card->meddled || card->renewed);
+            excused = card->card.group == marked->card.group &&
+                      (card->faulted || card->meddled || card->renewed || card->unsure);
         }
         if (!excused)
             return g_strdup_printf("%s is quarantined though nothing has happened to it: %s",
-                                   (const char *)unit, (const char *)reason);
+                                   (const char *)unit, mark->reason);
     }
     return NULL;
 }
 
 static char *
-check_kept(const SimChecks *self)
+check_kept(const SimLook *self)
 {
     GHashTableIter iter;
     gpointer uuid;
@@ -272,7 +76,7 @@ check_kept(const SimChecks *self)
 /* ---- domains ---- */
 
 static gboolean
-holds(const SimChecks *self, const char *uuid, const char *address)
+holds(const SimLook *self, const char *uuid, const char *address)
 {
     for (guint i = 0; i < self->rows->len; i++) {
         const SimRow *row = g_ptr_array_index(self->rows, i);
@@ -284,7 +88,7 @@ holds(const SimChecks *self, const char *uuid, const char *address)
 
 /* A domain that we have made is of a machine, and has nothing but what that machine holds. */
 static char *
-check_domains(const SimChecks *self)
+check_domains(const SimLook *self)
 {
     for (guint i = 0; i < self->world->domains->len; i++) {
         const SimDomain *domain = g_ptr_array_index(self->world->domains, i);
@@ -302,132 +106,103 @@ check_domains(const SimChecks *self)
 
 /* ---- cards ---- */
 
+/* Somebody has changed the card after it was read for the record, and before that was durable: what
+ * was read counts. */
+static void
+accept_what_was_read(SimCard *card, const SimRow *row)
+{
+    if (!row || !card->raced)
+        return;
+    sim_binding_clear(&card->original);
+    card->original = (SimBinding){g_strdup(row->driver), g_strdup(row->override)};
+    card->raced = FALSE;
+    card->meddled = TRUE;
+}
+
+/* Somebody has changed it when it had just been put back, or all but the override. */
+static gboolean
+is_as_left(const SimCard *card, const SimBinding *now)
+{
+    return card->left.driver && strcmp(now->driver, card->left.driver) == 0;
+}
+
+/* Of one whose record was lost with a journal, and that nothing holds any more. */
 static char *
-check_card(const SimChecks *self, SimCard *card)
+check_forgotten(const SimLook *self, SimCard *card, SimBinding *now)
 {
-    if (!sim_card_is_present(self->world, card))
+    if (sim_look_has_mark(self, card))
         return NULL;
-    const SimRow *row = find_row(self, card);
-    card->explained = row != NULL;
-    SimBinding now = sim_card_read(self->world, card);
-    char *problem = NULL;
-    if (row && (strcmp(row->driver, card->original.driver) != 0 ||
-                strcmp(row->override, card->original.override) != 0)) {
-        problem = g_strdup_printf("%s was on '%s' (override '%s'); the record of '%s' says '%s' "
-                                  "('%s')",
-                                  card->card.address, card->original.driver,
-                                  card->original.override, row->owner, row->driver, row->override);
-    } else if (!row && !sim_binding_equal(&now, &card->original) &&
-               !(card->renewed && sim_card_is_fresh(card, &now))) {
-        problem = g_strdup_printf("%s is nobody's and on '%s' (override '%s'), but was on '%s' "
-                                  "('%s')",
-                                  card->card.address, now.driver, now.override,
-                                  card->original.driver, card->original.override);
-    } else if (!row) {
-        card->explained = FALSE;
-        sim_binding_clear(&card->original);
-        card->original = now;
-        card->meddled = card->renewed = card->faulted = FALSE;
-        return NULL;
-    }
-    sim_binding_clear(&now);
-    return problem;
-}
-
-/* ---- what the provider says ---- */
-
-typedef struct {
-    const SimChecks *checks;
-    char *problem;
-} Look;
-
-static char *
-check_unit(const SimChecks *self, const LvpInventoryUnit *unit)
-{
-    const SimCard *card = sim_world_find_card(self->world, unit->found->id);
-    if (!card || !lvp_unit_is_free(unit) || strcmp(unit->found->identity, card->identity) != 0)
-        return NULL;
-    const SimRow *row = find_row(self, card);
-    return row ? g_strdup_printf("%s is free, and '%s' has it", row->address, row->owner) : NULL;
-}
-
-static gint64
-sum_held(const LvpWorld *world, const char *resource)
-{
-    gint64 sum = 0;
-    for (guint i = 0; i < world->machines->len; i++) {
-        const LvpMachine *machine = g_ptr_array_index(world->machines, i);
-        for (guint h = 0; h < machine->holdings->len; h++) {
-            const LvpHolding *holding = g_ptr_array_index(machine->holdings, h);
-            for (guint k = 0; k < holding->amounts->len; k++) {
-                const LvpHeldAmount *held = &g_array_index(holding->amounts, LvpHeldAmount, k);
-                sum += strcmp(held->resource, resource) == 0 ? held->amount : 0;
-            }
-        }
-    }
-    return sum;
-}
-
-static gint64
-count_free(const LvpWorld *world, const LvpResource *resource)
-{
-    gint64 count = 0;
-    const GPtrArray *units = lvp_inventory_get_units(world->inventory);
-    for (guint i = 0; i < units->len; i++) {
-        const LvpInventoryUnit *unit = g_ptr_array_index(units, i);
-        count += unit->resource == resource && lvp_unit_is_free(unit) ? 1 : 0;
-    }
-    return count;
-}
-
-static char *
-check_totals(const LvpWorld *world)
-{
-    const GPtrArray *resources = lvp_inventory_get_resources(world->inventory);
-    for (guint i = 0; i < resources->len; i++) {
-        const LvpResource *resource = g_ptr_array_index(resources, i);
-        const char *name = lvp_resource_get_name(resource);
-        gint64 total = lvp_resource_get_total(resource), free = lvp_resource_get_free(resource);
-        gint64 expected = lvp_resource_is_unitary(resource) ? count_free(world, resource)
-                                                            : total - sum_held(world, name);
-        if (free != expected || free < 0 || free > total)
-            return g_strdup_printf("of %" G_GINT64_FORMAT " %s %" G_GINT64_FORMAT
-                                   " are free, and should be %" G_GINT64_FORMAT,
-                                   total, name, free, expected);
-    }
+    if (strcmp(now->driver, VFIO) == 0 && strcmp(card->original.driver, VFIO) != 0 &&
+        !card->meddled)
+        return g_strdup_printf("%s is free on vfio-pci since the journal was damaged, and was on "
+                               "'%s'",
+                               card->card.address, card->original.driver);
+    sim_card_accept(card, now);
     return NULL;
 }
 
-static void
-look_into(const LvpWorld *world, gpointer data)
+static char *
+check_card(const SimLook *self, SimCard *card)
 {
-    Look *look = data;
-    const SimChecks *self = look->checks;
-    const GPtrArray *units = lvp_inventory_get_units(world->inventory);
-    for (guint i = 0; i < units->len && !look->problem; i++)
-        look->problem = check_unit(self, g_ptr_array_index(units, i));
-    if (!look->problem)
-        look->problem = check_totals(world);
-    for (guint i = 0; i < world->machines->len && !look->problem; i++) {
-        const LvpMachine *machine = g_ptr_array_index(world->machines, i);
-        if (!g_hash_table_contains(self->machines, machine->uuid))
-            look->problem = g_strdup_printf("machine %s is not in the journal", machine->name);
-        else if (machine->busy)
-            look->problem = g_strdup_printf("machine %s is busy with nothing", machine->name);
-    }
-    if (!look->problem && world->machines->len != g_hash_table_size(self->machines))
-        look->problem = g_strdup_printf("%u machines, and %u in the journal", world->machines->len,
-                                        g_hash_table_size(self->machines));
+    if (!sim_card_is_present(self->world, card))
+        return NULL;
+    const SimRow *row = sim_look_find_row(self, card);
+    g_auto(SimBinding) now = sim_card_read(self->world, card);
+    card->explained = sim_look_explains(self, card);
+    accept_what_was_read(card, row);
+    if (!row && card->unsure)
+        return check_forgotten(self, card, &now);
+    if (row && (strcmp(row->driver, card->original.driver) != 0 ||
+                strcmp(row->override, card->original.override) != 0))
+        return g_strdup_printf("%s was on '%s' (override '%s'); the record of '%s' says '%s' "
+                               "('%s')",
+                               card->card.address, card->original.driver, card->original.override,
+                               row->owner, row->driver, row->override);
+    if (!row && is_as_left(card, &now))
+        return NULL;
+    if (!row && !sim_binding_equal(&now, &card->original) &&
+        !(card->renewed && sim_card_is_fresh(card, &now)))
+        return g_strdup_printf("%s is nobody's and on '%s' (override '%s'), but was on '%s' "
+                               "('%s')",
+                               card->card.address, now.driver, now.override, card->original.driver,
+                               card->original.override);
+    if (!row)
+        sim_card_accept(card, &now);
+    card->unsure = FALSE;
+    return NULL;
+}
+
+/* ---- functions ---- */
+
+/* No VF is with a machine while its PF is, unless somebody took that PF back by hand. */
+static char *
+check_virtual_functions(const SimLook *self)
+{
+    for (guint i = 0; i < self->rows->len; i++)
+        for (guint k = 0; k < self->rows->len; k++) {
+            const SimRow *vf = g_ptr_array_index(self->rows, i);
+            const SimRow *pf = g_ptr_array_index(self->rows, k);
+            const SimCard *card = sim_world_find_card(self->world, vf->address);
+            const SimCard *above = sim_world_find_card(self->world, pf->address);
+            if (!card || !above || g_strcmp0(card->card.pf, pf->address) != 0 ||
+                !sim_card_is_present(self->world, card) || is_past(self, pf) || above->meddled ||
+                above->renewed || !g_hash_table_contains(self->created, vf->owner) ||
+                !g_hash_table_contains(self->created, pf->owner))
+                continue;
+            return g_strdup_printf("%s is with %s, and its physical function %s with %s",
+                                   vf->address, vf->owner, pf->address, pf->owner);
+        }
+    return NULL;
 }
 
 /* ---- all ---- */
 
 char *
-sim_checks_run(SimChecks *self)
+sim_checks_run_durable(SimLook *self)
 {
     if (self->world->violation)
         return g_strdup(self->world->violation);
-    if (!sim_checks_look(self))
+    if (!sim_look(self))
         return NULL; /* there is no journal yet, or it is beyond reading just now */
     char *problem = check_claims(self, self->units);
     if (!problem)
@@ -440,18 +215,52 @@ sim_checks_run(SimChecks *self)
         problem = check_domains(self);
     for (guint i = 0; i < self->world->cards->len && !problem; i++)
         problem = check_card(self, g_ptr_array_index(self->world->cards, i));
-    Look look = {self, problem};
-    if (!problem && self->provider->allocator && !self->world->fate->dead)
-        lvp_allocator_read(self->provider->allocator, look_into, &look);
-    return look.problem;
+    return problem;
 }
 
 char *
-sim_checks_run_last(SimChecks *self)
+sim_checks_run(SimLook *self)
+{
+    char *problem = sim_checks_run_durable(self);
+    if (problem || !sim_look(self))
+        return problem;
+    if (!(problem = check_virtual_functions(self)) && self->provider->allocator &&
+        !self->world->fate->dead)
+        problem = sim_checks_run_said(self);
+    return problem;
+}
+
+static void
+end_race(const SimLook *self, SimCard *card)
+{
+    accept_what_was_read(card, sim_look_find_row(self, card));
+    if (card->left.driver && sim_card_is_present(self->world, card) &&
+        !sim_look_explains(self, card)) {
+        g_auto(SimBinding) now = sim_card_read(self->world, card);
+        if (is_as_left(card, &now))
+            sim_card_accept(card, &now);
+    }
+    card->raced = FALSE;
+    sim_binding_clear(&card->left);
+}
+
+void
+sim_checks_end_races(SimLook *self)
+{
+    if (self->world->fate->dead || !sim_look(self))
+        return; /* what was not durable may be undone yet */
+    for (guint i = 0; i < self->world->cards->len; i++)
+        end_race(self, g_ptr_array_index(self->world->cards, i));
+}
+
+char *
+sim_checks_run_last(SimLook *self)
 {
     char *problem = sim_checks_run(self);
     if (problem)
         return problem;
+    if (self->state != SIM_JOURNAL_WHOLE)
+        return g_strdup("the journal was damaged and never made again");
     if (g_hash_table_size(self->machines) > 0)
         return g_strdup_printf("%u machines are left", g_hash_table_size(self->machines));
     if (g_hash_table_size(self->marks) > 0)

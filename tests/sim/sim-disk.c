@@ -1,64 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sim-disk.h"
+#include "sim-node.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <string.h>
 
-#define SECTOR_BYTES 4096
-#define SHM_REGIONS_MAX 64
+#define SECTOR_BYTES 512u /* what a disk writes as a whole */
 
-/* A write that is not durable yet; BYTES NULL: the file was cut to OFFSET. */
-typedef struct {
-    gsize offset;
-    GBytes *bytes;
-} Pending;
-
-typedef struct {
-    char *name;
-    GByteArray *data;    /* as the running system sees it */
-    GByteArray *durable; /* as the next boot will */
-    GArray *pending;     /* Pending; in order */
-    gboolean lasts;      /* its name was synced */
-    guint n_open, n_shared;
-    void *shm[SHM_REGIONS_MAX];
-} Node;
-
-struct SimDisk {
-    SimFate *fate;
-    GHashTable *nodes; /* name -> Node */
-};
-
-typedef struct {
-    sqlite3_file base;
-    Node *node;
-    gboolean exempt;
-    gboolean remove; /* on close */
-    int lock;
-} File;
-
-/* SQLite's list of VFS is global, and so is what stands behind it. */
-static SimDisk *the_disk;
+SimDisk *sim_disk;
 
 /* ---- nodes ---- */
 
 static void
 clear_pending(gpointer data)
 {
-    g_clear_pointer(&((Pending *)data)->bytes, g_bytes_unref);
+    g_clear_pointer(&((SimPending *)data)->bytes, g_bytes_unref);
 }
 
-static void
-drop_shm(Node *node)
+void
+sim_node_drop_shm(SimNode *self)
 {
-    for (guint i = 0; i < SHM_REGIONS_MAX; i++)
-        g_clear_pointer(&node->shm[i], g_free);
+    for (guint i = 0; i < SIM_NODE_SHM_MAX; i++)
+        g_clear_pointer(&self->shm[i], g_free);
 }
 
 static void
 free_node(gpointer data)
 {
-    Node *node = data;
-    drop_shm(node);
+    SimNode *node = data;
+    sim_node_drop_shm(node);
     g_byte_array_unref(node->data);
     g_byte_array_unref(node->durable);
     g_array_unref(node->pending);
@@ -66,17 +36,17 @@ free_node(gpointer data)
     g_free(node);
 }
 
-static Node *
-get_node(SimDisk *self, const char *name)
+SimNode *
+sim_disk_get_node(SimDisk *self, const char *name)
 {
-    Node *node = g_hash_table_lookup(self->nodes, name);
+    SimNode *node = g_hash_table_lookup(self->nodes, name);
     if (node)
         return node;
-    node = g_new0(Node, 1);
+    node = g_new0(SimNode, 1);
     node->name = g_strdup(name);
     node->data = g_byte_array_new();
     node->durable = g_byte_array_new();
-    node->pending = g_array_new(FALSE, FALSE, sizeof(Pending));
+    node->pending = g_array_new(FALSE, FALSE, sizeof(SimPending));
     g_array_set_clear_func(node->pending, clear_pending);
     g_hash_table_insert(self->nodes, node->name, node);
     return node;
@@ -92,7 +62,7 @@ resize(GByteArray *array, gsize size)
 }
 
 static void
-apply(GByteArray *array, const Pending *write)
+apply(GByteArray *array, const SimPending *write)
 {
     if (!write->bytes) {
         if (array->len > write->offset)
@@ -105,333 +75,110 @@ apply(GByteArray *array, const Pending *write)
     memcpy(array->data + write->offset, g_bytes_get_data(write->bytes, NULL), length);
 }
 
+void
+sim_node_put(SimNode *self, SimPending write)
+{
+    apply(self->data, &write);
+    g_array_append_val(self->pending, write);
+}
+
+void
+sim_node_sync(SimNode *self, gboolean ok)
+{
+    self->lasts = self->lasts || ok;
+    for (guint i = 0; ok && i < self->pending->len; i++)
+        apply(self->durable, &g_array_index(self->pending, SimPending, i));
+    g_array_set_size(self->pending, 0);
+}
+
+GByteArray *
+sim_node_exchange(SimNode *self, const GByteArray *data)
+{
+    GByteArray *old = self->data;
+    self->data = g_byte_array_new();
+    g_byte_array_append(self->data, data->data, data->len);
+    g_array_set_size(self->pending, 0);
+    resize(self->durable, 0);
+    g_byte_array_append(self->durable, data->data, data->len);
+    return old;
+}
+
+/* ---- names ---- */
+
 static void
-put(Node *node, Pending write)
+clear_rename(gpointer data)
 {
-    apply(node->data, &write);
-    g_array_append_val(node->pending, write);
-}
-
-/* ---- answers ---- */
-
-static SimFateKind
-begin(const File *file)
-{
-    return file->exempt ? SIM_GO : sim_fate_begin(the_disk->fate, SIM_DISK);
-}
-
-static int
-end(const File *file, int code)
-{
-    return !file->exempt && sim_fate_end(the_disk->fate) ? SQLITE_IOERR : code;
-}
-
-static gboolean
-is_dead(const File *file)
-{
-    return !file->exempt && the_disk->fate->dead;
-}
-
-/* EIO or ENOSPC, of a write that fails. */
-static int
-fail_write(void)
-{
-    return g_rand_boolean(the_disk->fate->random) ? SQLITE_IOERR_WRITE : SQLITE_FULL;
-}
-
-/* ---- one file ---- */
-
-static int
-file_close(sqlite3_file *base)
-{
-    File *file = (File *)base;
-    if (--file->node->n_open == 0)
-        drop_shm(file->node);
-    if (file->lock != SQLITE_LOCK_NONE)
-        file->node->n_shared--;
-    if (file->remove && file->node->n_open == 0)
-        g_hash_table_remove(the_disk->nodes, file->node->name);
-    return SQLITE_OK;
-}
-
-static int
-file_read(sqlite3_file *base, void *buffer, int amount, sqlite3_int64 offset)
-{
-    const File *file = (File *)base;
-    if (is_dead(file))
-        return SQLITE_IOERR_READ;
-    const GByteArray *data = file->node->data;
-    gsize at = (gsize)offset, wanted = (gsize)amount;
-    gsize there = at < data->len ? MIN(wanted, data->len - at) : 0;
-    if (there > 0)
-        memcpy(buffer, data->data + at, there);
-    memset((char *)buffer + there, 0, wanted - there);
-    return there == wanted ? SQLITE_OK : SQLITE_IOERR_SHORT_READ;
-}
-
-static int
-file_write(sqlite3_file *base, const void *buffer, int amount, sqlite3_int64 offset)
-{
-    File *file = (File *)base;
-    switch (begin(file)) {
-    case SIM_DEAD:
-        return SQLITE_IOERR_WRITE;
-    case SIM_FAIL:
-    case SIM_LIE:
-    case SIM_HANG:
-        return fail_write();
-    case SIM_GO:
-    case SIM_N_FATES:
-        break;
-    }
-    put(file->node, (Pending){(gsize)offset, g_bytes_new(buffer, (gsize)amount)});
-    return end(file, SQLITE_OK);
-}
-
-static int
-file_truncate(sqlite3_file *base, sqlite3_int64 size)
-{
-    File *file = (File *)base;
-    if (begin(file) != SIM_GO)
-        return SQLITE_IOERR_TRUNCATE;
-    put(file->node, (Pending){(gsize)size, NULL});
-    return end(file, SQLITE_OK);
-}
-
-/* As on Linux: what a failed sync could not write is forgotten to be dirty, and the next sync says
- * that all is well. */
-static int
-file_sync(sqlite3_file *base, int flags)
-{
-    (void)flags;
-    File *file = (File *)base;
-    Node *node = file->node;
-    SimFateKind fate = begin(file);
-    if (fate == SIM_DEAD)
-        return SQLITE_IOERR_FSYNC;
-    if (fate == SIM_GO) {
-        node->lasts = TRUE;
-        for (guint i = 0; i < node->pending->len; i++)
-            apply(node->durable, &g_array_index(node->pending, Pending, i));
-    }
-    g_array_set_size(node->pending, 0);
-    return fate == SIM_GO ? end(file, SQLITE_OK) : SQLITE_IOERR_FSYNC;
-}
-
-static int
-file_size(sqlite3_file *base, sqlite3_int64 *size)
-{
-    const File *file = (File *)base;
-    *size = file->node->data->len;
-    return is_dead(file) ? SQLITE_IOERR_FSTAT : SQLITE_OK;
-}
-
-static int
-file_lock(sqlite3_file *base, int level)
-{
-    File *file = (File *)base;
-    if (level <= file->lock)
-        return SQLITE_OK;
-    guint others = file->node->n_shared - (file->lock != SQLITE_LOCK_NONE ? 1 : 0);
-    if (level == SQLITE_LOCK_EXCLUSIVE && others > 0)
-        return SQLITE_BUSY;
-    if (file->lock == SQLITE_LOCK_NONE)
-        file->node->n_shared++;
-    file->lock = level;
-    return SQLITE_OK;
-}
-
-static int
-file_unlock(sqlite3_file *base, int level)
-{
-    File *file = (File *)base;
-    if (level >= file->lock)
-        return SQLITE_OK;
-    if (level == SQLITE_LOCK_NONE)
-        file->node->n_shared--;
-    file->lock = level;
-    return SQLITE_OK;
-}
-
-static int
-file_check_reserved(sqlite3_file *base, int *result)
-{
-    (void)base;
-    *result = 0;
-    return SQLITE_OK;
-}
-
-static int
-file_control(sqlite3_file *base, int operation, void *argument)
-{
-    (void)base, (void)operation, (void)argument;
-    return SQLITE_NOTFOUND;
-}
-
-static int
-file_sector_size(sqlite3_file *base)
-{
-    (void)base;
-    return SECTOR_BYTES;
-}
-
-static int
-file_characteristics(sqlite3_file *base)
-{
-    (void)base;
-    return SQLITE_IOCAP_POWERSAFE_OVERWRITE; /* as the VFS for Unix says of every disk */
-}
-
-static int
-file_shm_map(sqlite3_file *base, int region, int size, int extend, void volatile **ret_memory)
-{
-    const File *file = (File *)base;
-    if (region >= SHM_REGIONS_MAX || is_dead(file))
-        return SQLITE_IOERR_SHMMAP;
-    void **memory = &file->node->shm[region];
-    if (!*memory && extend)
-        *memory = g_malloc0((gsize)size);
-    *ret_memory = *memory;
-    return SQLITE_OK;
-}
-
-/* Nobody waits for anybody: there is one thread. */
-static int
-file_shm_lock(sqlite3_file *base, int offset, int n, int flags)
-{
-    (void)base, (void)offset, (void)n, (void)flags;
-    return SQLITE_OK;
+    g_free(((SimRename *)data)->from);
+    g_free(((SimRename *)data)->to);
 }
 
 static void
-file_shm_barrier(sqlite3_file *base)
+move_node(SimDisk *self, const char *from, const char *to)
 {
-    (void)base;
+    SimNode *node = g_hash_table_lookup(self->nodes, from);
+    if (!node)
+        return;
+    g_hash_table_steal(self->nodes, from);
+    g_hash_table_remove(self->nodes, to);
+    g_free(node->name);
+    node->name = g_strdup(to);
+    g_hash_table_insert(self->nodes, node->name, node);
 }
 
-static int
-file_shm_unmap(sqlite3_file *base, int remove)
+int
+sim_disk_rename(SimDisk *self, const char *from, const char *to)
 {
-    (void)base, (void)remove;
-    return SQLITE_OK;
+    const char *time = strstr(to, ".damaged-");
+    const char *suffix = time ? strrchr(to, 'Z') : NULL;
+    SimRename rename = {g_strdup(from), g_strdup(to)};
+    if (suffix) {
+        g_free(rename.to);
+        rename.to = g_strdup_printf("%.*s.damaged%s", (int)(time - to), to, suffix + 1);
+    }
+    SimFateKind fate = sim_fate_begin(self->fate, SIM_DISK);
+    gboolean found = g_hash_table_contains(self->nodes, from);
+    if (fate != SIM_GO || !found) {
+        clear_rename(&rename);
+        return fate != SIM_GO ? EIO : ENOENT;
+    }
+    move_node(self, rename.from, rename.to);
+    g_array_append_val(self->renames, rename);
+    return sim_fate_end(self->fate) ? EIO : 0;
 }
 
-static const sqlite3_io_methods METHODS = {
-    .iVersion = 2,
-    .xClose = file_close,
-    .xRead = file_read,
-    .xWrite = file_write,
-    .xTruncate = file_truncate,
-    .xSync = file_sync,
-    .xFileSize = file_size,
-    .xLock = file_lock,
-    .xUnlock = file_unlock,
-    .xCheckReservedLock = file_check_reserved,
-    .xFileControl = file_control,
-    .xSectorSize = file_sector_size,
-    .xDeviceCharacteristics = file_characteristics,
-    .xShmMap = file_shm_map,
-    .xShmLock = file_shm_lock,
-    .xShmBarrier = file_shm_barrier,
-    .xShmUnmap = file_shm_unmap,
-};
-
-/* ---- the VFS ---- */
-
-static int
-vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int flags, int *ret_flags)
+int
+sim_disk_unlink(SimDisk *self, const char *name)
 {
-    File *file = (File *)base;
-    *file = (File){.exempt = vfs->pAppData != NULL, .remove = (flags & SQLITE_OPEN_DELETEONCLOSE)};
-    if (is_dead(file) || (!name && !(flags & SQLITE_OPEN_DELETEONCLOSE)) ||
-        (name && !(flags & SQLITE_OPEN_CREATE) && !g_hash_table_contains(the_disk->nodes, name)))
-        return SQLITE_CANTOPEN;
-    if (begin(file) != SIM_GO)
-        return SQLITE_CANTOPEN;
-    file->base.pMethods = &METHODS;
-    file->node = get_node(the_disk, name ? name : "temporary");
-    file->node->n_open++;
-    if (ret_flags)
-        *ret_flags = flags;
-    return end(file, SQLITE_OK);
+    if (sim_fate_begin(self->fate, SIM_DISK) != SIM_GO)
+        return EIO;
+    gboolean found = g_hash_table_remove(self->nodes, name);
+    return sim_fate_end(self->fate) ? EIO : found ? 0 : ENOENT;
 }
 
-static int
-vfs_delete(sqlite3_vfs *vfs, const char *name, int sync_folder)
+int
+sim_disk_sync_folder(SimDisk *self)
 {
-    (void)sync_folder;
-    const File file = {.exempt = vfs->pAppData != NULL};
-    if (begin(&file) != SIM_GO)
-        return SQLITE_IOERR_DELETE;
-    return end(&file,
-               g_hash_table_remove(the_disk->nodes, name) ? SQLITE_OK : SQLITE_IOERR_DELETE_NOENT);
+    if (sim_fate_begin(self->fate, SIM_DISK) != SIM_GO)
+        return EIO;
+    g_array_set_size(self->renames, 0);
+    return sim_fate_end(self->fate) ? EIO : 0;
 }
 
-static int
-vfs_access(sqlite3_vfs *vfs, const char *name, int flags, int *result)
+gboolean
+sim_disk_exists(SimDisk *self, const char *name)
 {
-    (void)vfs, (void)flags;
-    *result = g_hash_table_contains(the_disk->nodes, name);
-    return SQLITE_OK;
+    return g_hash_table_contains(self->nodes, name);
 }
 
-static int
-vfs_full_pathname(sqlite3_vfs *vfs, const char *name, int size, char *path)
+/* Some of the last changes are lost, no matter whether the files of that name are durable. */
+static void
+lose_renames(SimDisk *self)
 {
-    (void)vfs;
-    g_strlcpy(path, name, (gsize)size);
-    return SQLITE_OK;
-}
-
-static int
-vfs_randomness(sqlite3_vfs *vfs, int size, char *bytes)
-{
-    (void)vfs;
-    for (int i = 0; i < size; i++)
-        bytes[i] = (char)(i * 37 + 11);
-    return size;
-}
-
-static int
-vfs_sleep(sqlite3_vfs *vfs, int us)
-{
-    (void)vfs;
-    return us;
-}
-
-static int
-vfs_time(sqlite3_vfs *vfs, double *day)
-{
-    (void)vfs;
-    *day = 2460000.5;
-    return SQLITE_OK;
-}
-
-static int
-vfs_last_error(sqlite3_vfs *vfs, int size, char *text)
-{
-    (void)vfs, (void)size, (void)text;
-    return 0;
-}
-
-static sqlite3_vfs
-make_vfs(const char *name, gboolean exempt)
-{
-    return (sqlite3_vfs){
-        .iVersion = 1,
-        .szOsFile = sizeof(File),
-        .mxPathname = 512,
-        .zName = name,
-        .pAppData = exempt ? &the_disk : NULL,
-        .xOpen = vfs_open,
-        .xDelete = vfs_delete,
-        .xAccess = vfs_access,
-        .xFullPathname = vfs_full_pathname,
-        .xRandomness = vfs_randomness,
-        .xSleep = vfs_sleep,
-        .xCurrentTime = vfs_time,
-        .xGetLastError = vfs_last_error,
-    };
+    for (guint i = self->renames->len; i > 0 && g_rand_boolean(self->fate->random); i--) {
+        const SimRename *rename = &g_array_index(self->renames, SimRename, i - 1);
+        move_node(self, rename->to, rename->from);
+    }
+    g_array_set_size(self->renames, 0);
 }
 
 /* ---- the disk ---- */
@@ -439,17 +186,13 @@ make_vfs(const char *name, gboolean exempt)
 SimDisk *
 sim_disk_new(SimFate *fate)
 {
-    static sqlite3_vfs vfs, check_vfs;
     SimDisk *self = g_new0(SimDisk, 1);
     self->fate = fate;
     self->nodes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_node);
-    if (!vfs.zName) {
-        vfs = make_vfs("sim", FALSE);
-        check_vfs = make_vfs(SIM_DISK_CHECK_VFS, TRUE);
-        sqlite3_vfs_register(&vfs, 1);
-        sqlite3_vfs_register(&check_vfs, 0);
-    }
-    the_disk = self;
+    self->renames = g_array_new(FALSE, FALSE, sizeof(SimRename));
+    g_array_set_clear_func(self->renames, clear_rename);
+    sim_vfs_register();
+    sim_disk = self;
     sqlite3_randomness(0, NULL); /* so that one seed gives the same bytes as another before it */
     return self;
 }
@@ -460,16 +203,35 @@ sim_disk_free(SimDisk *self)
     if (!self)
         return;
     g_hash_table_unref(self->nodes);
+    g_array_unref(self->renames);
     g_free(self);
-    the_disk = NULL;
+    sim_disk = NULL;
+}
+
+/* A write of which no sync has told: it came to the disk as a whole, not at all, or in part. */
+static void
+keep_at_random(SimDisk *self, SimNode *node, const SimPending *write)
+{
+    gint32 part = g_rand_int_range(self->fate->random, 0, 3);
+    gsize length = write->bytes ? g_bytes_get_size(write->bytes) : 0;
+    if (part == 0 || length < SECTOR_BYTES) {
+        if (part != 1)
+            apply(node->durable, write);
+        return;
+    }
+    if (part == 1)
+        return;
+    gsize kept =
+        SECTOR_BYTES * (gsize)g_rand_int_range(self->fate->random, 0, (int)(length / SECTOR_BYTES));
+    g_autoptr(GBytes) bytes = g_bytes_new_from_bytes(write->bytes, 0, kept);
+    apply(node->durable, &(SimPending){write->offset, bytes});
 }
 
 static void
-cut_node(SimDisk *self, Node *node, gboolean keep_some)
+cut_node(SimDisk *self, SimNode *node, gboolean keep_some)
 {
-    for (guint i = 0; i < node->pending->len; i++)
-        if (keep_some && g_rand_boolean(self->fate->random))
-            apply(node->durable, &g_array_index(node->pending, Pending, i));
+    for (guint i = 0; keep_some && i < node->pending->len; i++)
+        keep_at_random(self, node, &g_array_index(node->pending, SimPending, i));
     g_array_set_size(node->pending, 0);
     resize(node->data, 0);
     g_byte_array_append(node->data, node->durable->data, node->durable->len);
@@ -479,15 +241,16 @@ void
 sim_disk_cut_power(SimDisk *self)
 {
     gboolean keep_some = g_rand_boolean(self->fate->random);
-    GHashTableIter iter;
-    gpointer value;
-    g_hash_table_iter_init(&iter, self->nodes);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        Node *node = value;
+    lose_renames(self);
+    /* In an order that does not hang on the name of the folder. */
+    g_autoptr(GList) names = g_hash_table_get_keys(self->nodes);
+    names = g_list_sort(names, (GCompareFunc)strcmp);
+    for (const GList *each = names; each; each = each->next) {
+        SimNode *node = g_hash_table_lookup(self->nodes, each->data);
         if (node->lasts)
             cut_node(self, node, keep_some);
         else
-            g_hash_table_iter_remove(&iter);
+            g_hash_table_remove(self->nodes, each->data);
     }
 }
 
@@ -498,9 +261,10 @@ sim_disk_copy(SimDisk *self, const char *from, const char *to)
     for (guint i = 0; i < G_N_ELEMENTS(PARTS); i++) {
         g_autofree char *old_name = g_strconcat(from, PARTS[i], NULL);
         g_autofree char *new_name = g_strconcat(to, PARTS[i], NULL);
-        const Node *node = g_hash_table_lookup(self->nodes, old_name);
+        const SimNode *node = g_hash_table_lookup(self->nodes, old_name);
         g_hash_table_remove(self->nodes, new_name);
         if (node)
-            g_byte_array_append(get_node(self, new_name)->data, node->data->data, node->data->len);
+            g_byte_array_append(sim_disk_get_node(self, new_name)->data, node->data->data,
+                                node->data->len);
     }
 }

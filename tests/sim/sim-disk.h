@@ -18,5 +18,12 @@ void sim_disk_free(SimDisk *self);
 /* Makes files TO... of FROM... as they are now, with what stands for their log: for a look at them
  * as another start would see them. */
 void sim_disk_copy(SimDisk *self, const char *from, const char *to);
-/* When no file is open: each write that no sync has made durable is lost, or, at random, kept. */
+/* As of the calls of the system: 0 or an errno. What is renamed is so for good when the folder is
+ * synced. Copies that were set aside get a name without time. */
+int sim_disk_rename(SimDisk *self, const char *from, const char *to);
+int sim_disk_unlink(SimDisk *self, const char *name);
+int sim_disk_sync_folder(SimDisk *self);
+gboolean sim_disk_exists(SimDisk *self, const char *name);
+/* When no file is open: each write that no sync has made durable is lost, or, at random, kept;
+ * and so is a change of names. */
 void sim_disk_cut_power(SimDisk *self);

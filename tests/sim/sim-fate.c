@@ -10,9 +10,9 @@ sim_fate_begin(SimFate *self, SimKind kind)
         return SIM_GO;
     if (self->dead)
         return SIM_DEAD;
-    self->n_effects++;
+    self->n_effects += kind != SIM_DISK_READ;
     guint64 number = ++self->n_of_kind[kind];
-    if (self->crash_at == self->n_effects && !self->crash_after) {
+    if (kind != SIM_DISK_READ && self->crash_at == self->n_effects && !self->crash_after) {
         self->dead = TRUE;
         self->n_crashes++;
         return SIM_DEAD;

@@ -5,7 +5,13 @@
 
 #include <glib.h>
 
-typedef enum { SIM_HOST, SIM_LIBVIRT, SIM_DISK, SIM_N_KINDS } SimKind;
+typedef enum {
+    SIM_HOST,
+    SIM_LIBVIRT,
+    SIM_DISK,
+    SIM_DISK_READ, /* no effect: nobody dies of it */
+    SIM_N_KINDS,
+} SimKind;
 
 typedef enum {
     SIM_GO,   /* nothing is the matter */

@@ -4,6 +4,7 @@
 
 #include "fake-kernel.h"
 #include "sim-mutants.h"
+#include "sim-watch.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,27 +21,19 @@ find_subject(SimWorld *self, const char *path, const char *text)
     return NULL;
 }
 
-/* The device lock and the guest's memory are at stake. */
-static void
-watch_write(SimWorld *self, const SimCard *card, const char *path)
-{
-    const char *opener = card ? sim_world_find_opener(self, card->card.group) : NULL;
-    if (card && card->up && g_str_has_suffix(path, "/unbind") && !self->violation) {
-        g_autofree char *driver = lvp_fake_host_get_driver(self->host, card->card.address);
-        if (g_strcmp0(driver, card->card.driver) == 0)
-            self->violation =
-                g_strdup_printf("%s is taken while its interface is up", card->card.address);
-    }
-    if (!opener || self->violation ||
-        !(g_str_has_suffix(path, "/unbind") || g_str_has_suffix(path, "/reset")))
-        return;
-    self->violation = g_strdup_printf("%s is written while %s has its group open", path, opener);
-}
-
+/* All that the kernel was seen to answer to any of the writes, and what it may to each. */
 static int
 pick_errno(SimWorld *self)
 {
-    static const int CODES[] = {EINVAL, ENODEV, ENOENT, EBUSY, EIO, ENOTTY, ERANGE, EACCES};
+    static const int CODES[] = {EINVAL, ENODEV, ENOENT, EBUSY, EIO, ENOTTY, EACCES, ENOMEM};
+    return CODES[g_rand_int_range(self->random, 0, G_N_ELEMENTS(CODES))];
+}
+
+/* Of an open that says nothing about the disk. */
+static int
+pick_open_errno(SimWorld *self)
+{
+    static const int CODES[] = {EIO, EACCES, EPERM, EMFILE};
     return CODES[g_rand_int_range(self->random, 0, G_N_ELEMENTS(CODES))];
 }
 
@@ -48,11 +41,12 @@ static int
 host_write(gpointer data, const char *path, const char *text, int lock_fd)
 {
     SimWorld *self = data;
+    sim_pause();
     SimCard *card = find_subject(self, path, text);
     SimFateKind fate = sim_fate_begin(self->fate, SIM_HOST);
     if (fate == SIM_DEAD)
         return EIO;
-    watch_write(self, card, path);
+    sim_watch_write(self, card, path);
     if (fate != SIM_GO && card)
         card->faulted = TRUE;
     if (fate == SIM_FAIL)
@@ -64,13 +58,16 @@ host_write(gpointer data, const char *path, const char *text, int lock_fd)
     int code = FAKE_KERNEL_EFFECTS.write(self->host, path, text, lock_fd);
     if (code == ETIMEDOUT)
         sim_world_advance(self, G_USEC_PER_SEC);
-    return sim_fate_end(self->fate) ? EIO : code;
+    gboolean died = sim_fate_end(self->fate);
+    sim_pause();
+    return died ? EIO : code;
 }
 
 static int
 host_read_guarded(gpointer data, const char *path, char *buffer, gsize size)
 {
     SimWorld *self = data;
+    sim_pause();
     SimFateKind fate = sim_fate_begin(self->fate, SIM_HOST);
     buffer[0] = '\0';
     if (fate == SIM_DEAD)
@@ -93,7 +90,7 @@ accept_probed(SimWorld *self)
         SimCard *card = g_ptr_array_index(self->cards, i);
         if (!sim_card_is_present(self, card) || card->original.driver[0] != '\0' ||
             strcmp(card->original.override, "vfio-pci") != 0 ||
-            self->explain(self->explain_data, card))
+            self->explain(self->look_data, card))
             continue;
         sim_binding_clear(&card->original);
         card->original = sim_card_read(self, card);
@@ -104,11 +101,12 @@ static int
 host_load_module(gpointer data, const char *module)
 {
     SimWorld *self = data;
+    sim_pause();
     SimFateKind fate = sim_fate_begin(self->fate, SIM_HOST);
     if (fate == SIM_DEAD)
         return EIO;
     if (fate != SIM_GO)
-        return fate == SIM_LIE ? 0 : EIO;
+        return fate == SIM_LIE ? 0 : fate == SIM_HANG ? ETIMEDOUT : pick_errno(self);
     int code = FAKE_KERNEL_EFFECTS.load_module(self->host, module);
     accept_probed(self);
     return sim_fate_end(self->fate) ? EIO : code;
@@ -117,13 +115,27 @@ host_load_module(gpointer data, const char *module)
 static int
 host_open_exclusive(gpointer data, const char *name)
 {
-    return FAKE_KERNEL_EFFECTS.open_exclusive(((SimWorld *)data)->host, name);
+    SimWorld *self = data;
+    sim_pause();
+    SimFateKind fate = sim_fate_begin(self->fate, SIM_HOST);
+    if (fate != SIM_GO)
+        return fate == SIM_HANG ? ETIMEDOUT : pick_open_errno(self);
+    int code = FAKE_KERNEL_EFFECTS.open_exclusive(self->host, name);
+    return sim_fate_end(self->fate) ? EIO : code;
 }
 
 static char *
 host_find_opener(gpointer data, const char *path)
 {
-    return FAKE_KERNEL_EFFECTS.find_opener(((SimWorld *)data)->host, path);
+    SimWorld *self = data;
+    sim_pause();
+    for (guint i = 0; i < self->cards->len; i++) {
+        const SimCard *card = g_ptr_array_index(self->cards, i);
+        g_autofree char *node = g_strdup_printf("vfio/%d", card->card.group);
+        if (strcmp(node, path) == 0)
+            sim_watch_look(self, SIM_USE_OPENER, card->card.address);
+    }
+    return FAKE_KERNEL_EFFECTS.find_opener(self->host, path);
 }
 
 static char *
@@ -144,6 +156,7 @@ static void
 host_sleep(gpointer data, guint duration_us)
 {
     sim_world_advance(data, duration_us);
+    sim_pause();
 }
 
 void
@@ -160,5 +173,6 @@ sim_world_attach(SimWorld *self, LvpHost *host)
         .sleep = host_sleep,
     };
     sim_mutate_effects(self->mutant, &self->effects);
+    sim_seams_set_world(self);
     lvp_host_set_effects(host, &self->effects, self);
 }

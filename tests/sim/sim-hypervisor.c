@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The provider's side of libvirt, in place of core/hypervisor.c: the same functions, answered by
  * the simulated libvirtd. */
+#include "sim-tasks.h"
 #include "sim-world.h"
 
 #include "domain-xml.h"
@@ -49,6 +50,7 @@ static gboolean
 begin(LvpHypervisor *self, gboolean *ret_lie, GError **error)
 {
     *ret_lie = FALSE;
+    sim_pause();
     switch (sim_fate_begin(self->world->fate, SIM_LIBVIRT)) {
     case SIM_DEAD:
         return lose_connection(error);
@@ -68,7 +70,9 @@ begin(LvpHypervisor *self, gboolean *ret_lie, GError **error)
 static gboolean
 end(LvpHypervisor *self, gboolean lie, GError **error)
 {
-    return !(sim_fate_end(self->world->fate) || lie) || lose_connection(error);
+    gboolean lost = sim_fate_end(self->world->fate) || lie;
+    sim_pause();
+    return !lost || lose_connection(error);
 }
 
 /* ---- looking ---- */
@@ -106,10 +110,13 @@ lvp_hypervisor_get_state(LvpHypervisor *self,
                          GError **error)
 {
     gboolean lie;
-    if (!begin(self, &lie, error) || !end(self, lie, error))
+    if (!begin(self, &lie, error))
         return FALSE;
     const SimDomain *domain = sim_world_find_domain(self->world, uuid);
-    *ret_state = domain ? domain->state : LVP_DOMAIN_ABSENT;
+    LvpDomainState state = domain ? domain->state : LVP_DOMAIN_ABSENT;
+    if (!end(self, lie, error))
+        return FALSE;
+    *ret_state = state;
     return TRUE;
 }
 
@@ -127,9 +134,9 @@ GPtrArray *
 lvp_hypervisor_list(LvpHypervisor *self, GError **error)
 {
     gboolean lie;
-    if (!begin(self, &lie, error) || !end(self, lie, error))
+    if (!begin(self, &lie, error))
         return NULL;
-    GPtrArray *list = g_ptr_array_new_with_free_func(free_seen);
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(free_seen);
     for (guint i = 0; i < self->world->domains->len; i++) {
         const SimDomain *domain = g_ptr_array_index(self->world->domains, i);
         LvpDomainSeen *seen = g_new0(LvpDomainSeen, 1);
@@ -139,23 +146,25 @@ lvp_hypervisor_list(LvpHypervisor *self, GError **error)
         seen->xml = g_strdup(domain->xml);
         g_ptr_array_add(list, seen);
     }
-    return list;
+    return end(self, lie, error) ? g_steal_pointer(&list) : NULL;
 }
 
 gboolean
 lvp_hypervisor_check_unused(LvpHypervisor *self, const char *name, const char *uuid, GError **error)
 {
     gboolean lie;
-    if (!begin(self, &lie, error) || !end(self, lie, error))
+    gboolean used = FALSE;
+    if (!begin(self, &lie, error))
         return FALSE;
     for (guint i = 0; i < self->world->domains->len; i++) {
         const SimDomain *domain = g_ptr_array_index(self->world->domains, i);
-        if (strcmp(domain->uuid, uuid) != 0 && strcmp(domain->name, name) != 0)
-            continue;
-        g_set_error(error, LVP_ERROR, LVP_ERROR_EXISTS, "domain %s exists", name);
-        return FALSE;
+        used |= strcmp(domain->uuid, uuid) == 0 || strcmp(domain->name, name) == 0;
     }
-    return TRUE;
+    if (!end(self, lie, error))
+        return FALSE;
+    if (used)
+        g_set_error(error, LVP_ERROR, LVP_ERROR_EXISTS, "domain %s exists", name);
+    return !used;
 }
 
 char *
@@ -163,11 +172,14 @@ lvp_hypervisor_read_xml(LvpHypervisor *self, const char *uuid, gboolean *ret_fou
 {
     gboolean lie;
     *ret_found = FALSE;
-    if (!begin(self, &lie, error) || !end(self, lie, error))
+    if (!begin(self, &lie, error))
         return NULL;
     const SimDomain *domain = sim_world_find_domain(self->world, uuid);
-    *ret_found = domain != NULL;
-    return domain ? g_strdup(domain->xml) : NULL;
+    g_autofree char *xml = domain ? g_strdup(domain->xml) : NULL;
+    if (!end(self, lie, error))
+        return NULL;
+    *ret_found = xml != NULL;
+    return g_steal_pointer(&xml);
 }
 
 /* ---- acting ---- */

@@ -1,13 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim-mutants.h"
 
+#include "sim-run.h"
+#include "sim-tasks.h"
+
+#include "snapshot.h"
+
 #include <string.h>
 
 #define NO_HOLDER_CHECK "no-holder-check"
 #define LATE_RECORD "late-record"
 #define RESTORE_RE_PICKS "restore-re-picks"
 
-const char *const SIM_MUTANTS[] = {NO_HOLDER_CHECK, LATE_RECORD, RESTORE_RE_PICKS, NULL};
+#define ONE_RECORD_FOR_ALL "one-record-for-all"
+#define NOTHING_LOOKS_TAKEN "nothing-looks-taken"
+
+const SimMutant SIM_MUTANTS[] = {
+    {NO_HOLDER_CHECK, 0},
+    {LATE_RECORD, 0},
+    {RESTORE_RE_PICKS, 0},
+    {SIM_MUTANT_NO_HOST_USE_CHECK, SIM_WITH_WORLD},
+    {SIM_MUTANT_NO_SRIOV_CHECK, SIM_WITH_WORLD},
+    {ONE_RECORD_FOR_ALL, SIM_WITH_OTHERS},
+    {NOTHING_LOOKS_TAKEN, SIM_WITH_DAMAGE},
+    {SIM_MUTANT_NO_REBUILD, SIM_WITH_DAMAGE},
+    {NULL, 0},
+};
 
 /* The source as it is; a table has no room for what a mutant keeps. */
 static LvpSourceTable original;
@@ -83,7 +101,46 @@ commit_anew(gpointer self, GVariant *record, GCancellable *cancellable, GError *
     return original.commit(self, other, cancellable, error);
 }
 
+/* ---- a source that cannot be at work for two machines at once ---- */
+
+static GVariant *
+prepare_for_all(gpointer self, const LvpHolding *holding, GCancellable *cancellable, GError **error)
+{
+    static GVariant *record; /* where the mistake is */
+    GVariant *made = original.prepare(self, holding, cancellable, error);
+    if (!made)
+        return NULL;
+    g_clear_pointer(&record, g_variant_unref);
+    record = g_variant_take_ref(made);
+    sim_pause();
+    return g_variant_ref(record);
+}
+
+/* ---- after damage to the journal everything is offered ---- */
+
+static gboolean
+discover_untaken(gpointer self,
+                 LvpDiscoverFlags flags,
+                 LvpSnapshot *snapshot,
+                 GCancellable *cancellable,
+                 GError **error)
+{
+    gboolean ok = original.discover(self, flags, snapshot, cancellable, error);
+    for (guint i = 0; i < snapshot->units->len; i++)
+        ((LvpUnit *)g_ptr_array_index(snapshot->units, i))->taken = FALSE;
+    return ok;
+}
+
 /* ---- which ---- */
+
+char *
+sim_mutate_finding(const char *mutant, const char *name, char *found)
+{
+    if (g_strcmp0(mutant, name) != 0)
+        return found;
+    g_free(found);
+    return NULL;
+}
 
 void
 sim_mutate_pci(const char *mutant, LvpSourceTable *pci)
@@ -95,6 +152,10 @@ sim_mutate_pci(const char *mutant, LvpSourceTable *pci)
         pci->prepare = prepare_and_remember;
         pci->commit = commit_anew;
     }
+    if (g_strcmp0(mutant, ONE_RECORD_FOR_ALL) == 0)
+        pci->prepare = prepare_for_all;
+    if (g_strcmp0(mutant, NOTHING_LOOKS_TAKEN) == 0)
+        pci->discover = discover_untaken;
 }
 
 void

@@ -21,7 +21,11 @@ static const char DEVICES[] = "vendors:\n"
                               "  - {id: '0x20b7', type: gpu, name: g}\n"
                               "  - {id: '0x1572', type: nic, name: n}\n"
                               "  - {id: '0x2203', type: disk, name: d}\n"
-                              "  - {id: '0x2204', type: fpga, name: f, group: allow}\n";
+                              "  - {id: '0x2204', type: fpga, name: f, group: allow}\n"
+                              "  - {id: '0x10c9', type: pf, name: p}\n"
+                              "  - {id: '0x37c8', type: pf, name: p}\n"
+                              "  - {id: '0x10ca', type: vf, name: v}\n"
+                              "  - {id: '0x37c9', type: vf, name: v}\n";
 
 static const char CLASSES[] =
     "- {name: plain, capabilities: {cpu: 1, memory: 1Gi}}\n"
@@ -31,6 +35,9 @@ static const char CLASSES[] =
     "- {name: both, capabilities: {cpu: 1, memory: 1Gi, nic.acme/n: 1, disk.acme/d: 1}}\n"
     "- {name: disk, capabilities: {cpu: 1, memory: 1Gi, disk.acme/d: 1}}\n"
     "- {name: fpga, capabilities: {cpu: 1, memory: 1Gi, fpga.acme/f: 1}}\n"
+    "- {name: pf, capabilities: {cpu: 1, memory: 1Gi, pf.acme/p: 1}}\n"
+    "- {name: vf, capabilities: {cpu: 1, memory: 1Gi, vf.acme/v: 1}}\n"
+    "- {name: vfs, capabilities: {cpu: 1, memory: 1Gi, vf.acme/v: 2}}\n"
     "- {name: all, capabilities: {cpu: 1, memory: 1Gi, gpu.acme/g: 1, nic.acme/n: 2}}\n";
 
 static const LvpOptionRow CORE_ROWS[] = {

@@ -6,49 +6,56 @@
 
 #define N_NAMES 6
 
-static gboolean
-is_able(Sim *self)
-{
-    return self->provider->allocator && !self->fate.dead;
-}
-
 static void
-create(Sim *self, const char *name, const char *uuid, const char *class_name)
+create(Sim *self, SimAsked *asked)
 {
     GError *error = NULL;
     LvpCreateSpec spec = {
-        .name = name,
-        .uuid = uuid,
-        .class_name = class_name,
+        .name = asked->name,
+        .uuid = asked->uuid,
+        .class_name = asked->class_name,
         .template_xml = DEFAULT_TEMPLATE,
         .labels = self->labels,
         .annotations = self->labels,
         .start = sim_pick(self, 3) > 0,
-        .autostart = sim_pick(self, 2) == 0,
+        .autostart = asked->autostart,
     };
+    sim_say(self, "  %s of class %s, %s", asked->name, asked->class_name, asked->uuid);
     g_autoptr(LvpMachine) machine = lvp_machine_create(&self->provider->jobs, &spec, NULL, &error);
-    if (machine && !self->fate.dead)
-        g_hash_table_add(self->checks->kept, g_strdup(uuid));
+    if (machine && !self->fate.dead && !asked->to_delete)
+        g_hash_table_add(self->look->kept, g_strdup(asked->uuid));
     sim_say_end(self, machine != NULL, error);
     sim_rescan(self);
 }
 
+static SimAsked *
+ask_anew(Sim *self)
+{
+    static const char *const CLASSES[] = {"plain", "gpu", "gpus", "nic", "both", "disk",
+                                          "fpga",  "all", "pf",   "vf",  "vfs"};
+    SimAsked *asked = g_new0(SimAsked, 1);
+    asked->uuid = g_strdup_printf("00000000-0000-4000-8000-%012u", ++self->n_created);
+    asked->name = g_strdup_printf("vm%u", sim_pick(self, N_NAMES));
+    asked->class_name = CLASSES[sim_pick(self, G_N_ELEMENTS(CLASSES))];
+    asked->autostart = sim_pick(self, 2) == 0;
+    g_hash_table_insert(self->asked, asked->uuid, asked);
+    return asked;
+}
+
+/* The same create as before gives the machine that there is, or takes up one whose domain is gone.
+ */
 static void
 run_create(Sim *self)
 {
-    static const char *const CLASSES[] = {"plain", "gpu",  "gpus", "nic",
-                                          "both",  "disk", "fpga", "all"};
-    g_autofree char *name = g_strdup_printf("vm%u", sim_pick(self, N_NAMES));
-    g_autofree char *uuid = g_strdup_printf("00000000-0000-4000-8000-%012u", ++self->n_created);
-    const char *class_name = CLASSES[sim_pick(self, G_N_ELEMENTS(CLASSES))];
-    sim_say(self, "  %s of class %s, %s", name, class_name, uuid);
-    create(self, name, uuid, class_name);
+    g_autofree char *again = sim_pick(self, 8) == 0 ? sim_pick_machine(self, TRUE) : NULL;
+    SimAsked *asked = again ? g_hash_table_lookup(self->asked, again) : NULL;
+    create(self, asked ? asked : ask_anew(self));
 }
 
 static void
 run_start(Sim *self)
 {
-    g_autofree char *name = sim_pick_machine(self);
+    g_autofree char *name = sim_pick_machine(self, FALSE);
     GError *error = NULL;
     if (!name) {
         run_create(self);
@@ -57,13 +64,12 @@ run_start(Sim *self)
     sim_say(self, "  %s", name);
     gboolean ok = lvp_machine_start(&self->provider->jobs, name, NULL, &error);
     sim_say_end(self, ok, error);
-    sim_rescan(self);
 }
 
 static void
 run_stop(Sim *self)
 {
-    g_autofree char *name = sim_pick_machine(self);
+    g_autofree char *name = sim_pick_machine(self, FALSE);
     GError *error = NULL;
     if (!name) {
         run_create(self);
@@ -73,33 +79,21 @@ run_stop(Sim *self)
     sim_say(self, "  %s%s", name, force ? " by force" : "");
     gboolean ok = lvp_machine_stop(&self->provider->jobs, name, force, 0, NULL, &error);
     sim_say_end(self, ok, error);
-    sim_rescan(self);
-}
-
-static void
-forget(Sim *self, const char *name)
-{
-    GHashTableIter iter;
-    gpointer uuid, its_name;
-    g_hash_table_iter_init(&iter, self->checks->machines);
-    while (g_hash_table_iter_next(&iter, &uuid, &its_name))
-        if (g_strcmp0(its_name, name) == 0)
-            g_hash_table_remove(self->checks->kept, uuid);
 }
 
 static void
 run_delete(Sim *self)
 {
-    g_autofree char *name = sim_pick_machine(self);
+    g_autofree char *uuid = sim_pick_machine(self, TRUE);
     GError *error = NULL;
-    if (!name) {
+    if (!uuid) {
         run_create(self);
         return;
     }
-    sim_say(self, "  %s", name);
-    forget(self, name);
+    sim_say(self, "  %s", uuid);
+    sim_let_go(self, uuid);
     gboolean ok =
-        lvp_machine_delete(&self->provider->jobs, name, sim_pick(self, 2) == 0, NULL, &error);
+        lvp_machine_delete(&self->provider->jobs, uuid, sim_pick(self, 2) == 0, NULL, &error);
     sim_say_end(self, ok, error);
     sim_rescan(self);
 }
@@ -108,14 +102,14 @@ run_delete(Sim *self)
 static void
 accept_group(Sim *self, int group)
 {
-    sim_checks_look(self->checks);
+    sim_look(self->look);
     for (guint i = 0; i < self->world->cards->len; i++) {
         SimCard *card = g_ptr_array_index(self->world->cards, i);
         if (card->card.group != group || !sim_card_is_present(self->world, card) ||
-            sim_checks_explain(self->checks, card))
+            sim_look_explains(self->look, card))
             continue;
-        sim_binding_clear(&card->original);
-        card->original = sim_card_read(self->world, card);
+        SimBinding now = sim_card_read(self->world, card);
+        sim_card_accept(card, &now);
     }
 }
 
@@ -124,9 +118,9 @@ run_release(Sim *self)
 {
     GError *error = NULL;
     const SimCard *card = sim_world_pick_card(self->world);
-    for (guint i = 0; i < 8 && !g_hash_table_contains(self->checks->marks, card->card.address); i++)
+    for (guint i = 0; i < 8 && !g_hash_table_contains(self->look->marks, card->card.address); i++)
         card = sim_world_pick_card(self->world);
-    gboolean marked = g_hash_table_contains(self->checks->marks, card->card.address);
+    gboolean marked = g_hash_table_contains(self->look->marks, card->card.address);
     gboolean force = marked && sim_pick(self, 4) == 0;
     sim_say(self, "  %s%s", card->card.address, force ? " by force" : "");
     gboolean ok = lvp_device_release(&self->provider->jobs, card->card.address, force, &error);
@@ -152,7 +146,7 @@ static void
 run_reload(Sim *self)
 {
     GError *error = NULL;
-    gboolean ok = sim_provider_install(self->provider, &error);
+    gboolean ok = sim_reload(self, &error);
     sim_say_end(self, ok, error);
 }
 
@@ -165,14 +159,18 @@ run_reconcile(Sim *self)
 static void
 run_restart(Sim *self)
 {
-    if (is_able(self))
-        sim_restart(self);
+    sim_restart(self);
 }
 
 const SimStep SIM_PROVIDER_STEPS[] = {
-    {"create", 30, 0, run_create},  {"start", 12, 0, run_start},
-    {"stop", 10, 0, run_stop},      {"delete", 22, 0, run_delete},
-    {"release", 6, 0, run_release}, {"cordon", 3, 0, run_cordon},
-    {"reload", 2, 0, run_reload},   {"reconcile", 12, 0, run_reconcile},
-    {"restart", 4, 0, run_restart}, {NULL, 0, 0, NULL},
+    {"create", 30, 0, run_create},
+    {"start", 12, 0, run_start},
+    {"stop", 10, 0, run_stop},
+    {"delete", 22, 0, run_delete},
+    {"release", 6, 0, run_release},
+    {"cordon", 3, 0, run_cordon},
+    {"reload", 2, 0, run_reload},
+    {"reconcile", 12, 0, run_reconcile},
+    {"restart", 4, 0, run_restart, .alone = TRUE},
+    {NULL},
 };

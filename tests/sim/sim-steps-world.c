@@ -53,16 +53,38 @@ plug(Sim *self, gpointer data)
     sim_card_plug(self->world, data);
 }
 
+/* Not one that the kernel is busy with. */
+static void
+pull_free(Sim *self, SimCard *card)
+{
+    if (!sim_card_is_present(self->world, card) ||
+        lvp_fake_host_is_stuck(self->world->host, card->card.address))
+        return;
+    sim_card_lose_disk(self->world, card);
+    card->renewed = card->explained;
+    sim_act(self, TRUE, pull, card);
+}
+
+static void
+pull_vfs(Sim *self, const SimCard *pf)
+{
+    for (guint i = 0; i < self->world->cards->len; i++) {
+        SimCard *card = g_ptr_array_index(self->world->cards, i);
+        if (g_strcmp0(card->card.pf, pf->card.address) == 0)
+            pull_free(self, card);
+    }
+}
+
 static void
 run_pull(Sim *self)
 {
-    SimCard *card = sim_world_pick_card(self->world);
+    SimCard *card = sim_pick_card(self);
+    if (card->card.pf)
+        return;
     sim_say(self, "  %s", card->card.address);
-    if (sim_card_is_present(self->world, card) &&
-        !lvp_fake_host_is_stuck(self->world->host, card->card.address)) {
-        card->renewed = card->explained;
-        sim_act(self, TRUE, pull, card);
-    }
+    pull_vfs(self, card);
+    if (sim_card_count_vfs(self->world, card) == 0)
+        pull_free(self, card);
 }
 
 static void
@@ -70,12 +92,13 @@ run_plug(Sim *self)
 {
     for (guint i = 0; i < self->world->cards->len; i++) {
         SimCard *card = g_ptr_array_index(self->world->cards, i);
-        if (sim_card_is_present(self->world, card))
+        if (card->card.pf || sim_card_is_present(self->world, card))
             continue;
         if (sim_pick(self, 3) == 0) {
             LvpFakePci other = card->other;
             card->other = card->card;
             card->card = other;
+            card->unsure = FALSE;
             sim_binding_clear(&card->original);
             card->original = (SimBinding){g_strdup(other.driver ? other.driver : ""), g_strdup("")};
         }
@@ -86,13 +109,41 @@ run_plug(Sim *self)
 }
 
 static void
-run_interface(Sim *self)
+run_use(Sim *self)
 {
-    SimCard *card = sim_world_pick_card(self->world);
-    if (!is_movable(self, card))
+    SimCard *card = sim_pick_card(self);
+    if (!is_movable(self, card) || !sim_card_can_be_used(self->world, card))
         return;
-    sim_card_set_up(self->world, card, !card->up);
-    sim_say(self, "  %s is %s", card->card.address, card->up ? "up" : "down");
+    sim_card_set_used(self->world, card, !card->used);
+    sim_say(self, "  %s is %s", card->card.address, card->used ? "in use" : "in use no more");
+}
+
+static void
+plug_vfs(Sim *self, gpointer data)
+{
+    const SimCard *pf = data;
+    for (guint i = 0; i < self->world->cards->len; i++) {
+        SimCard *card = g_ptr_array_index(self->world->cards, i);
+        if (g_strcmp0(card->card.pf, pf->card.address) == 0)
+            sim_card_plug(self->world, card);
+    }
+}
+
+static void
+run_vfs(Sim *self)
+{
+    SimCard *card = sim_pick_card(self);
+    for (guint i = 0; i < 8 && card->card.max_vfs == 0; i++)
+        card = sim_pick_card(self);
+    if (card->card.max_vfs == 0 || !sim_card_is_on_host_driver(self->world, card) ||
+        lvp_fake_host_is_stuck(self->world->host, card->card.address))
+        return;
+    gboolean has_some = sim_card_count_vfs(self->world, card) > 0;
+    sim_say(self, "  %s %s", card->card.address, has_some ? "loses its VFs" : "gets VFs");
+    if (has_some)
+        pull_vfs(self, card);
+    else
+        sim_act(self, TRUE, plug_vfs, card);
 }
 
 /* ---- an admin, by hand ---- */
@@ -104,7 +155,8 @@ bind_by_hand(Sim *self, gpointer data)
     LvpFakeHost *host = self->world->host;
     const char *address = card->card.address;
     static const char *const OVERRIDES[] = {NULL, "vfio-pci", "other"};
-    switch (sim_pick(self, 5)) {
+    gboolean has_vfs = sim_card_count_vfs(self->world, card) > 0;
+    switch (has_vfs ? 0 : sim_pick(self, 5)) {
     case 0:
         sim_say(self, "  unbinds %s", address);
         lvp_fake_host_set_driver(host, address, NULL);
@@ -133,9 +185,11 @@ bind_by_hand(Sim *self, gpointer data)
 static void
 run_admin_bind(Sim *self)
 {
-    SimCard *card = sim_world_pick_card(self->world);
-    if (is_movable(self, card))
-        sim_act(self, FALSE, bind_by_hand, card);
+    SimCard *card = sim_pick_card(self);
+    if (!is_movable(self, card))
+        return;
+    sim_card_lose_disk(self->world, card);
+    sim_act(self, FALSE, bind_by_hand, card);
 }
 
 static void
@@ -174,7 +228,7 @@ run_admin_domain(Sim *self)
     case 0:
         sim_say(self, "  undefines %s", domain->name);
         if (domain->state == LVP_DOMAIN_OFF) {
-            g_hash_table_remove(self->checks->kept, domain->uuid);
+            sim_let_go(self, domain->uuid);
             sim_world_drop_domain(self->world, domain);
         }
         break;
@@ -202,12 +256,14 @@ run_admin_domain(Sim *self)
 static SimDomain *
 define_foreign(Sim *self, guint number)
 {
-    const SimCard *card = sim_world_pick_card(self->world);
+    const SimCard *card = sim_pick_card(self);
     g_autofree char *name = g_strdup_printf("foreign%u", number);
     g_autofree char *uuid = g_strdup_printf("f0000000-0000-4000-8000-%012u", number);
     SimDomain *domain = sim_world_find_domain(self->world, uuid);
-    if (domain)
+    if (domain && (domain->state != LVP_DOMAIN_OFF || sim_pick(self, 2) == 0))
         return domain;
+    if (domain)
+        sim_world_drop_domain(self->world, domain);
     domain = sim_world_add_domain(self->world, uuid, name);
     domain->managed = sim_pick(self, 4) > 0;
     domain->addresses = g_strsplit(card->card.address, ",", -1);
@@ -249,10 +305,11 @@ const SimStep SIM_WORLD_STEPS[] = {
     {"libvirt comes or goes", 3, SIM_WITH_FAULTS, run_unreachable},
     {"a card is pulled", 4, SIM_WITH_WORLD, run_pull},
     {"a card is plugged in", 6, SIM_WITH_WORLD, run_plug},
-    {"an interface", 5, SIM_WITH_WORLD, run_interface},
+    {"the host uses a card", 10, SIM_WITH_WORLD, run_use},
+    {"virtual functions", 6, SIM_WITH_WORLD, run_vfs},
     {"an admin binds", 5, SIM_WITH_WORLD, run_admin_bind},
     {"an admin unloads vfio-pci", 2, SIM_WITH_WORLD, run_unload},
     {"an admin at a domain", 8, SIM_WITH_WORLD, run_admin_domain},
     {"a foreign domain", 8, SIM_WITH_WORLD, run_foreign},
-    {NULL, 0, 0, NULL},
+    {NULL},
 };

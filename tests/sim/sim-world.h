@@ -6,6 +6,7 @@
 #include "fake-host.h"
 #include "host-effects.h"
 #include "sim-fate.h"
+#include "sim-tasks.h"
 
 #include "hypervisor.h"
 
@@ -14,6 +15,14 @@ typedef struct {
     char *driver;   /* "" for none */
     char *override; /* "" for none */
 } SimBinding;
+
+/* For which it must be left alone. */
+typedef enum {
+    SIM_USE_HOST,   /* a disk in use, an interface that is up */
+    SIM_USE_VFS,    /* its virtual functions */
+    SIM_USE_OPENER, /* somebody has its group open */
+    SIM_N_USES,
+} SimUse;
 
 /* What stands, or stood, at one address. */
 typedef struct {
@@ -24,8 +33,14 @@ typedef struct {
     gboolean meddled;    /* somebody has changed it while it was held */
     gboolean renewed;    /* the kernel has forgotten its binding while it was held */
     gboolean faulted;    /* an effect on it has gone wrong, or hung */
-    gboolean up;         /* its interface is, whenever it is there */
-    gboolean explained;  /* a claim or mark has it, as of the last look */
+    gboolean unsure;     /* a journal that knew of it was damaged */
+    SimBinding left;     /* as somebody has left it in this step, if so */
+    gboolean raced;      /* changed in this step, when the provider may have been reading it */
+    gboolean multipath;  /* of a disk */
+    gboolean used;       /* its interface is up, whenever it is there, or its disk is in use */
+    guint64 used_since, vfs_since;                    /* moments */
+    guint64 looked_at[SIM_TASKS_MAX + 1][SIM_N_USES]; /* of each task: the last moment */
+    gboolean explained; /* a claim or mark has it, as of the last look */
 } SimCard;
 
 typedef struct {
@@ -42,6 +57,7 @@ typedef struct {
     int group;
     char *uuid;
     gint64 until_us; /* 0: as long as the domain runs */
+    guint64 since;   /* a moment */
 } SimHold;
 
 typedef struct {
@@ -55,7 +71,12 @@ typedef struct {
     const char *mutant;
     /* Whether a claim or mark has the card now. */
     gboolean (*explain)(gpointer data, const SimCard *card);
-    gpointer explain_data;
+    /* Whether the journal is not waiting to be made again now. */
+    gboolean (*is_whole)(gpointer data);
+    gpointer look_data;
+    gboolean hands_off;                  /* until then nothing may be done to a card */
+    guint64 moment;                      /* the last that something happened in */
+    guint64 wrote_at[SIM_TASKS_MAX + 1]; /* of each task: the moment of its last write */
     LvpHostEffects effects;
     char *violation; /* seen while something was done */
 } SimWorld;
@@ -69,20 +90,39 @@ void sim_world_free(SimWorld *self);
 
 /* ---- cards ---- */
 
-/* Puts the card where none is, with its interface, if it has one; that is down. */
+/* Puts the card where none is, with its interface, if it has one; that is down. Of a VF: where its
+ * PF is on its host driver. */
 void sim_card_plug(SimWorld *self, SimCard *card);
 SimCard *sim_world_find_card(SimWorld *self, const char *address);
 SimCard *sim_world_pick_card(SimWorld *self);
-/* Sets its interface up or down; nothing where it has none. */
-void sim_card_set_up(SimWorld *self, SimCard *card, gboolean up);
+/* Whether it has an interface, or a disk that the host sees now. */
+gboolean sim_card_can_be_used(SimWorld *self, const SimCard *card);
+/* Sets its interface up or down; mounts its disk, or uses it in another way. */
+void sim_card_set_used(SimWorld *self, SimCard *card, gboolean used);
+/* Its disk goes, and the use of it. */
+void sim_card_lose_disk(SimWorld *self, SimCard *card);
+/* The moment since when it is used so; 0: it is not. */
+guint64 sim_card_get_use(SimWorld *self, const SimCard *card, SimUse use);
+guint sim_card_count_vfs(SimWorld *self, const SimCard *pf);
+gboolean sim_card_is_on_host_driver(SimWorld *self, const SimCard *card);
 gboolean sim_card_is_present(SimWorld *self, const SimCard *card);
 /* As it is now; of one that is present. sim_binding_clear(). */
 SimBinding sim_card_read(SimWorld *self, const SimCard *card);
 void sim_binding_clear(SimBinding *self);
+/* It is nobody's, and right as it is; takes BINDING over. */
+void sim_card_accept(SimCard *card, SimBinding *binding);
 gboolean sim_binding_equal(const SimBinding *a, const SimBinding *b);
 /* What it is when the kernel knows nothing but the card. */
 gboolean sim_card_is_fresh(const SimCard *card, const SimBinding *binding);
+void sim_world_add_cards(SimWorld *self);
+
+/* ---- who has a group open ---- */
+
 const char *sim_world_find_opener(SimWorld *self, int group);
+guint64 sim_world_get_open_since(SimWorld *self, int group);
+void sim_world_open_group(SimWorld *self, int group, const SimDomain *domain);
+/* Ends the holds whose time is over. */
+void sim_world_release_due(SimWorld *self);
 
 /* For a LvpHost of a provider; data: the SimWorld. */
 void sim_world_attach(SimWorld *self, LvpHost *host);
@@ -99,6 +139,7 @@ void sim_world_reboot(SimWorld *self);
 SimDomain *sim_world_find_domain(SimWorld *self, const char *uuid);
 SimDomain *sim_world_add_domain(SimWorld *self, const char *uuid, const char *name);
 void sim_world_drop_domain(SimWorld *self, SimDomain *domain);
+void sim_domain_free(gpointer domain);
 /* FALSE with *RET_WHY (static). */
 gboolean sim_domain_start(SimWorld *self, SimDomain *domain, const char **ret_why);
 /* Its QEMU holds its groups for LINGER_US more. */
@@ -106,3 +147,5 @@ void sim_domain_stop(SimWorld *self, SimDomain *domain, gint64 linger_us);
 
 /* A connection of the provider. */
 LvpHypervisor *sim_hypervisor_new(SimWorld *world);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SimBinding, sim_binding_clear)

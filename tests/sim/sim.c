@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The command: runs seeds, or one again; as a TAP test, and with mutants. A seed that fails prints
- * how to run it again; ninja sim-million makes a million steps. Seeds of 4n+0 have crashes and
- * reboots only, +1 also faults, +2 also a restless world, +3 all. */
+ * how to run it again; ninja sim-million makes a million steps. The last four bits of a seed say
+ * what it lets happen, see SimProfile. */
 #include "sim-mutants.h"
 #include "sim-run.h"
+#include "sim-tasks.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define SECONDS_OF_A_MUTANT 25
+#define SEEDS_OF_A_MUTANT 60
+#define SECONDS_OF_A_MUTANT 30 /* of which it needs one or two */
 
 typedef struct {
-    gint64 first, n_seeds, n_steps, one, seconds;
+    gint64 first, n_seeds, stride, n_steps, one, seconds;
     gboolean verbose, tap, all;
     char *mutant;
 } Arguments;
 
 typedef struct {
-    guint64 seeds, steps, restarts, reboots;
+    guint64 seeds, steps, together, restarts, reboots, damages;
     SimFate fate; /* sums of its counts */
 } Sums;
 
@@ -28,6 +30,8 @@ add_to_sums(Sums *sums, const Sim *sim)
 {
     sums->seeds++;
     sums->steps += sim->n_steps;
+    sums->together += sim->n_together;
+    sums->damages += sim->n_damages;
     sums->restarts += sim->n_restarts;
     sums->reboots += sim->n_reboots;
     sums->fate.n_effects += sim->fate.n_effects;
@@ -57,26 +61,25 @@ run_seed(guint64 seed, const Arguments *arguments, gboolean tell, Sums *sums)
     return ok;
 }
 
-static guint64
-sum_faults(const Sums *sums, SimKind kind)
-{
-    guint64 sum = 0;
-    for (guint fate = 0; fate < SIM_N_FATES; fate++)
-        sum += sums->fate.n_faults[kind][fate];
-    return sum;
-}
-
 static void
 print_sums(const Sums *sums, gint64 since_us)
 {
+    static const char *const KINDS[] = {"host", "libvirt", "disk writes", "disk reads"};
     double seconds = (double)(g_get_monotonic_time() - since_us) / G_USEC_PER_SEC;
-    printf("# %" G_GUINT64_FORMAT " seeds, %" G_GUINT64_FORMAT " steps, %" G_GUINT64_FORMAT
-           " effects, %" G_GUINT64_FORMAT " crashes, %" G_GUINT64_FORMAT
-           " starts, %" G_GUINT64_FORMAT " reboots; faults of host %" G_GUINT64_FORMAT
-           ", libvirt %" G_GUINT64_FORMAT ", disk %" G_GUINT64_FORMAT "; %.0f steps/s\n",
-           sums->seeds, sums->steps, sums->fate.n_effects, sums->fate.n_crashes, sums->restarts,
-           sums->reboots, sum_faults(sums, SIM_HOST), sum_faults(sums, SIM_LIBVIRT),
-           sum_faults(sums, SIM_DISK), (double)sums->steps / seconds);
+    printf("# %" G_GUINT64_FORMAT " seeds, %" G_GUINT64_FORMAT " steps (%" G_GUINT64_FORMAT
+           " of several at once, %" G_GUINT64_FORMAT " changes between them), %.0f steps/s\n",
+           sums->seeds, sums->steps, sums->together, sim_tasks_count_pauses(),
+           (double)sums->steps / seconds);
+    printf("# %" G_GUINT64_FORMAT " effects, %" G_GUINT64_FORMAT " crashes, %" G_GUINT64_FORMAT
+           " starts, %" G_GUINT64_FORMAT " reboots, %" G_GUINT64_FORMAT " damaged journals\n",
+           sums->fate.n_effects, sums->fate.n_crashes, sums->restarts, sums->reboots,
+           sums->damages);
+    for (guint kind = 0; kind < SIM_N_KINDS; kind++) {
+        const guint64 *faults = sums->fate.n_faults[kind];
+        printf("# faults of %s: %" G_GUINT64_FORMAT " failed, %" G_GUINT64_FORMAT
+               " lied, %" G_GUINT64_FORMAT " hung\n",
+               KINDS[kind], faults[SIM_FAIL], faults[SIM_LIE], faults[SIM_HANG]);
+    }
 }
 
 /* Seeds until one fails, all have run, or the time is up. */
@@ -89,7 +92,8 @@ run_seeds(const Arguments *arguments, gboolean tell, Sums *sums)
     for (gint64 i = 0; (ok || arguments->all) && i < arguments->n_seeds; i++) {
         if (end_us > 0 && g_get_monotonic_time() > end_us)
             break;
-        ok = run_seed((guint64)(arguments->first + i), arguments, tell, sums) && ok;
+        ok = run_seed((guint64)(arguments->first + i * arguments->stride), arguments, tell, sums) &&
+             ok;
     }
     if (tell)
         print_sums(sums, begin_us);
@@ -112,14 +116,20 @@ run_tap(const Arguments *arguments)
     Sums sums = {0};
     guint number = 1;
     gboolean ok = say_result(run_seeds(arguments, TRUE, &sums), number, "no invariant breaks");
-    for (const char *const *mutant = SIM_MUTANTS; *mutant; mutant++) {
-        Arguments mutated = *arguments;
-        Sums unused = {0};
-        mutated.mutant = g_strdup(*mutant);
-        mutated.seconds = SECONDS_OF_A_MUTANT;
-        g_autofree char *what = g_strdup_printf("mutant %s is caught", *mutant);
-        ok = say_result(!run_seeds(&mutated, FALSE, &unused), ++number, what) && ok;
-        g_free(mutated.mutant);
+    for (const SimMutant *mutant = SIM_MUTANTS; mutant->name; mutant++) {
+        Arguments mutated = {
+            .first = mutant->profile,
+            .n_seeds = SEEDS_OF_A_MUTANT,
+            .stride = SIM_N_PROFILES,
+            .n_steps = arguments->n_steps,
+            .seconds = SECONDS_OF_A_MUTANT,
+            .mutant = (char *)(gsize)mutant->name,
+        };
+        Sums mutated_sums = {0};
+        gboolean caught = !run_seeds(&mutated, FALSE, &mutated_sums);
+        g_autofree char *what = g_strdup_printf("mutant %s is caught (%" G_GUINT64_FORMAT " steps)",
+                                                mutant->name, mutated_sums.steps);
+        ok = say_result(caught, ++number, what) && ok;
     }
     printf("1..%u\n", number);
     return ok;
@@ -137,7 +147,8 @@ drop_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer
 int
 main(int argc, char **argv)
 {
-    static Arguments arguments = {.first = 1, .n_seeds = 100, .n_steps = 150, .one = -1};
+    static Arguments arguments = {
+        .first = 1, .n_seeds = 100, .stride = 1, .n_steps = 150, .one = -1};
     const GOptionEntry entries[] = {
         {"first", 0, 0, G_OPTION_ARG_INT64, &arguments.first, "the first seed", "S"},
         {"seeds", 0, 0, G_OPTION_ARG_INT64, &arguments.n_seeds, "how many seeds", "N"},

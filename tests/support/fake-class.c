@@ -276,6 +276,21 @@ lvp_fake_host_stack(LvpFakeHost *self, const LvpFakeStacked *stacked)
 }
 
 void
+lvp_fake_host_unstack(LvpFakeHost *self, const char *name, const char *on)
+{
+    g_mutex_lock(&self->mutex);
+    FakeDevice *device;
+    g_autofree char *folder = g_strconcat(STACKED, name, NULL);
+    g_autofree char *class_link = g_strconcat("sys/class/block/", name, NULL);
+    g_autofree char *link =
+        g_strdup_printf("%s/holders/%s", get_block(self, on, &device)->folder, name);
+    lvp_scratch_remove(self->scratch, class_link);
+    lvp_scratch_remove(self->scratch, link);
+    lvp_scratch_remove(self->scratch, folder);
+    g_mutex_unlock(&self->mutex);
+}
+
+void
 lvp_fake_host_add_net(LvpFakeHost *self, const LvpFakeNet *net)
 {
     g_mutex_lock(&self->mutex);
@@ -352,5 +367,33 @@ lvp_fake_host_swap_on(LvpFakeHost *self, const char *name)
     g_autofree char *line = g_strdup_printf("/dev/%s  partition\t8388604\t0\t-2\n", name);
     append_line(self, "proc/swaps", line);
     mark_busy(self, block);
+    g_mutex_unlock(&self->mutex);
+}
+
+/* Drops the lines of PATH that name the block device. */
+static void
+drop_lines(LvpFakeHost *self, const char *path, const char *name)
+{
+    g_autofree char *before = lvp_scratch_read(self->scratch, path);
+    g_autofree char *node = g_strdup_printf("/dev/%s ", name);
+    g_auto(GStrv) lines = g_strsplit(before, "\n", -1);
+    g_autoptr(GString) after = g_string_new(NULL);
+    for (guint i = 0; lines[i]; i++)
+        if (lines[i][0] != '\0' && !strstr(lines[i], node))
+            g_string_append_printf(after, "%s\n", lines[i]);
+    lvp_scratch_write(self->scratch, path, after->str);
+}
+
+void
+lvp_fake_host_let_go(LvpFakeHost *self, const char *name)
+{
+    g_mutex_lock(&self->mutex);
+    FakeDevice *device;
+    const FakeBlock *block = get_block(self, name, &device);
+    drop_lines(self, "proc/self/mountinfo", name);
+    drop_lines(self, "proc/swaps", name);
+    g_hash_table_remove(self->busy, name);
+    if (block->disk)
+        g_hash_table_remove(self->busy, block->disk);
     g_mutex_unlock(&self->mutex);
 }

@@ -123,6 +123,8 @@ fake_device_attach(LvpFakeHost *self, FakeDevice *device, const char *driver)
     gboolean is_bridge = device->class_code >> 16 == BASE_CLASS_BRIDGE;
     if (is_vfio(driver) && (device->group == 0 || is_bridge))
         return EINVAL;
+    if (is_vfio(driver) && device->n_vfs > 0)
+        return EBUSY;
     if (!is_vfio(driver) && fake_device_find_group_opener(self, device))
         return EINVAL;
     fake_driver_load(self, driver);

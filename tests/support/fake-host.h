@@ -83,12 +83,15 @@ typedef struct {
     const char *dm_name, *dm_uuid, *md_level; /* NULL: there is no such attribute */
 } LvpFakeStacked;
 
-/* Stays until the end, whatever becomes of what it is made of. Again with another ON: is made of
- * that, too. */
+/* Stays, whatever becomes of what it is made of. Again with another ON: is made of that, too. */
 void lvp_fake_host_stack(LvpFakeHost *self, const LvpFakeStacked *stacked);
+/* It is made of ON no more, and gone. */
+void lvp_fake_host_unstack(LvpFakeHost *self, const char *name, const char *on);
 /* Mounts a block device, or uses it as swap, so that it is busy for everyone else. */
 void lvp_fake_host_mount(LvpFakeHost *self, const char *block, const char *target);
 void lvp_fake_host_swap_on(LvpFakeHost *self, const char *block);
+/* Ends what the two before have begun. */
+void lvp_fake_host_let_go(LvpFakeHost *self, const char *block);
 /* Whether an exclusive open of /dev/BLOCK says EBUSY. */
 void lvp_fake_host_set_busy(LvpFakeHost *self, const char *block, gboolean busy);
 

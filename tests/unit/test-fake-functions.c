@@ -155,6 +155,19 @@ Test(fake_functions, vfs_outlive_an_unbind_from_other_drivers_but_not_from_igb)
     cr_assert_not(lvp_host_exists(host, LVP_HOST_SYS, DEVICES VF1));
 }
 
+Test(fake_functions, device_with_vfs_cannot_be_bound_to_vfio)
+{
+    lvp_host_load_module(host, "vfio-pci", TIMEOUT_MS, NULL);
+    add_vfs();
+    write_well(DRIVERS "nvme/unbind", DISK);
+    write_well(DEVICES DISK "/driver_override", "vfio-pci");
+    assert_write_fails(DRIVERS "vfio-pci/bind", DISK, EBUSY);
+    lvp_fake_host_pull(fake, VF0);
+    lvp_fake_host_pull(fake, VF1);
+    write_well(DRIVERS "vfio-pci/bind", DISK);
+    assert_driver(DISK, "vfio-pci");
+}
+
 Test(fake_functions, vfs_do_not_outlive_a_reboot)
 {
     lvp_fake_host_set_driver(fake, DISK, "igb");

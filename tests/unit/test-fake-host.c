@@ -283,6 +283,28 @@ Test(fake_host, swap_is_listed_and_busy)
     cr_assert(is_busy("nvme0n1"));
 }
 
+Test(fake_host, use_of_a_disk_ends_without_a_trace)
+{
+    g_autofree char *mounts = lvp_host_read_text(host, LVP_HOST_PROC, "self/mountinfo", NULL);
+    g_autofree char *swaps = lvp_host_read_text(host, LVP_HOST_PROC, "swaps", NULL);
+    lvp_fake_host_add_block(fake, &(LvpFakeBlock){.name = "nvme0n1", .pci = DISK});
+    lvp_fake_host_add_block(fake, &(LvpFakeBlock){.name = "nvme0n1p1", .disk = "nvme0n1"});
+    lvp_fake_host_mount(fake, "nvme0n1p1", "/srv");
+    lvp_fake_host_swap_on(fake, "nvme0n1p1");
+    lvp_fake_host_stack(fake, &(LvpFakeStacked){.name = "dm-0", .on = "nvme0n1p1"});
+    cr_assert(exists("class/block/nvme0n1p1/holders/dm-0"));
+    lvp_fake_host_let_go(fake, "nvme0n1p1");
+    lvp_fake_host_unstack(fake, "dm-0", "nvme0n1p1");
+    g_autofree char *mounts_after = lvp_host_read_text(host, LVP_HOST_PROC, "self/mountinfo", NULL);
+    g_autofree char *swaps_after = lvp_host_read_text(host, LVP_HOST_PROC, "swaps", NULL);
+    cr_assert_str_eq(mounts_after, mounts);
+    cr_assert_str_eq(swaps_after, swaps);
+    cr_assert_not(exists("class/block/nvme0n1p1/holders/dm-0"));
+    cr_assert_not(exists("class/block/dm-0"));
+    cr_assert_not(is_busy("nvme0n1p1"));
+    cr_assert_not(is_busy("nvme0n1"));
+}
+
 Test(fake_host, block_device_is_busy_as_told)
 {
     lvp_fake_host_set_busy(fake, "sdb", TRUE);
