@@ -237,7 +237,10 @@ lvp_allocator_reserve(LvpAllocator *self,
 }
 
 LvpMachine *
-lvp_allocator_plan(LvpAllocator *self, const LvpCreateSpec *spec, GError **error)
+lvp_allocator_plan(LvpAllocator *self,
+                   const LvpCreateSpec *spec,
+                   gboolean *ret_existing,
+                   GError **error)
 {
     LvpMachine *machine = NULL;
     g_mutex_lock(&self->mutex);
@@ -251,6 +254,7 @@ lvp_allocator_plan(LvpAllocator *self, const LvpCreateSpec *spec, GError **error
     else if ((entry = select_for_class(self, spec->class_name, error)) != NULL)
         machine = make_machine(self, spec, entry);
     g_mutex_unlock(&self->mutex);
+    *ret_existing = same != NULL;
     return machine;
 }
 

@@ -97,8 +97,10 @@ Test(allocator, plan_has_no_effect)
 {
     g_autoptr(GError) error = NULL;
     LvpCreateSpec spec = world_make_spec(world, "vm1", "gpu");
-    g_autoptr(LvpMachine) machine = lvp_allocator_plan(world->allocator, &spec, &error);
+    gboolean existing = TRUE;
+    g_autoptr(LvpMachine) machine = lvp_allocator_plan(world->allocator, &spec, &existing, &error);
     assert_no_error(error);
+    cr_assert_not(existing);
     cr_assert_eq(machine->holdings->len, 2);
     cr_assert_null(world_find(world, "vm1"));
     cr_assert_eq(world_count_free(world, GPU), 2);
