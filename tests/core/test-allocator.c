@@ -133,6 +133,31 @@ Test(allocator, same_create_while_the_first_runs_is_busy)
     cr_assert_eq(world_refuse(world, &spec, NULL), LVP_ERROR_BUSY);
 }
 
+static int n_unfinished = 1000;
+
+static gpointer
+fail_to_finish(gpointer machine)
+{
+    while (g_atomic_int_get(&n_unfinished) > 0) {
+        cr_assert_not(lvp_allocator_finish(world->allocator, machine, NULL));
+        g_atomic_int_dec_and_test(&n_unfinished);
+    }
+    return NULL;
+}
+
+Test(allocator, same_create_is_busy_until_the_first_is_durable)
+{
+    gboolean existing = FALSE;
+    LvpCreateSpec spec = world_make_spec(world, "vm1", "gpu");
+    spec.uuid = UUID;
+    g_autoptr(LvpMachine) machine = reserve(&spec, &existing);
+    world_fail_write(world, "UPDATE ON machine");
+    GThread *thread = g_thread_new("finish", fail_to_finish, machine);
+    while (g_atomic_int_get(&n_unfinished) > 0)
+        cr_assert_eq(world_refuse(world, &spec, NULL), LVP_ERROR_BUSY);
+    g_thread_join(thread);
+}
+
 Test(allocator, same_create_while_the_machine_is_deleted_is_busy)
 {
     g_autoptr(GError) error = NULL;
