@@ -238,7 +238,10 @@ lvp_allocator_reserve(LvpAllocator *self,
 }
 
 LvpMachine *
-lvp_allocator_plan(LvpAllocator *self, const LvpCreateSpec *spec, GError **error)
+lvp_allocator_plan(LvpAllocator *self,
+                   const LvpCreateSpec *spec,
+                   gboolean *ret_existing,
+                   GError **error)
 {
     LvpMachine *machine = NULL;
     g_mutex_lock(&self->mutex);
@@ -252,6 +255,7 @@ lvp_allocator_plan(LvpAllocator *self, const LvpCreateSpec *spec, GError **error
     else if ((entry = select_for_class(self, spec->class_name, error)) != NULL)
         machine = make_machine(self, spec, entry);
     g_mutex_unlock(&self->mutex);
+    *ret_existing = same != NULL;
     return machine;
 }
 
@@ -408,26 +412,27 @@ lvp_allocator_advance(
 gboolean
 lvp_allocator_finish(LvpAllocator *self, LvpMachine *machine, GError **error)
 {
-    LvpOperation operation = machine->operation;
-    gboolean created = machine->created;
+    /* Nobody may see as done what is not durable yet: an equal create would be answered with it. */
+    g_mutex_lock(&self->mutex);
+    LvpMachine done = *machine;
+    g_mutex_unlock(&self->mutex);
+    done.created = TRUE;
+    done.operation = LVP_OPERATION_NONE;
+    done.step = LVP_STEP_COMMITTED;
+    done.generation++;
+    done.error = NULL;
+    if (!lvp_journal_save_machine(self->journal, &done, error))
+        return FALSE;
     g_mutex_lock(&self->mutex);
     machine->created = TRUE;
     machine->operation = LVP_OPERATION_NONE;
     machine->step = LVP_STEP_COMMITTED;
-    machine->generation++;
+    machine->generation = done.generation;
+    machine->busy = FALSE;
     g_clear_pointer(&machine->error, g_free);
-    g_mutex_unlock(&self->mutex);
-    gboolean ok = lvp_journal_save_machine(self->journal, machine, error);
-    g_mutex_lock(&self->mutex);
-    if (ok) {
-        machine->busy = FALSE;
-    } else {
-        machine->operation = operation;
-        machine->created = created;
-    }
     lvp_allocator_tell_machine(self, machine);
     g_mutex_unlock(&self->mutex);
-    return ok;
+    return TRUE;
 }
 
 void

@@ -79,8 +79,13 @@ LvpMachine *lvp_allocator_reserve(LvpAllocator *self,
                                   const LvpCreateSpec *spec,
                                   gboolean *ret_existing,
                                   GError **error);
-/* The same without effect: a machine of which nothing is held; not in any list. */
-LvpMachine *lvp_allocator_plan(LvpAllocator *self, const LvpCreateSpec *spec, GError **error);
+/* The same without effect: a machine of which nothing is held, not in any list; or the existing
+ * one.
+ */
+LvpMachine *lvp_allocator_plan(LvpAllocator *self,
+                               const LvpCreateSpec *spec,
+                               gboolean *ret_existing,
+                               GError **error);
 /* Begins a start, stop or delete of a machine that exists, by name or uuid. KEEP_NVRAM is of a
  * delete. LVP_ERROR_NOT_FOUND, _BUSY, _CONFLICT after an operation that failed. */
 LvpMachine *lvp_allocator_begin(LvpAllocator *self,

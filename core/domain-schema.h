@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A domain against libvirt's own schema, without libvirt. Uses libxml2. Any thread. */
+/* A domain against libvirt's own schema, without libvirt. Uses libxml2. Any thread, after
+ * lvp_domain_xml_init(). */
 #pragma once
 
 #include <glib.h>

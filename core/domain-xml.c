@@ -37,6 +37,12 @@ set_invalid(GError **error, int line, const char *what)
     return FALSE;
 }
 
+void
+lvp_domain_xml_init(void)
+{
+    xmlInitParser();
+}
+
 /* ---- parsing ---- */
 
 static void

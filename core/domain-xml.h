@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a template to the domain of one machine, and back. Uses libxml2. Pure; any
- * thread. */
+ * thread, after lvp_domain_xml_init(). */
 #pragma once
 
 #include "lib/domain-part.h"
@@ -15,6 +15,10 @@ typedef struct {
     const char *type;  /* "kvm" or "qemu": for a template that leaves it open */
     const char *state; /* what the metadata keeps of the claim, see machine-state.h; may be NULL */
 } LvpDomainIdentity;
+
+/* Once, before a second thread uses libxml2, here or elsewhere: "not reentrant", says its
+ * documentation of xmlInitParser(), which it calls at its first use. */
+void lvp_domain_xml_init(void);
 
 /* Whether TEXT can serve as a template: XML below 1 MiB, a <domain>, no DTD and no entities, at
  * most one name, uuid and metadata, and no memory beside <memory> (guest NUMA cells with memory,

@@ -12,6 +12,7 @@ struct LvpEvents {
     LvpEventListener listener;
     gpointer listener_data;
     GThreadPool *writer; /* one thread */
+    GMutex write_mutex;  /* one at a time takes what is unwritten and writes it; before MUTEX */
     GMutex mutex;        /* guards the rest */
     gint64 last_id;
     GQueue *untold;       /* LvpEvent, not yet given to the listener */
@@ -71,12 +72,14 @@ tell(gpointer data)
 
 /* ---- writing ---- */
 
-/* What cannot be written now is written with what comes next. */
+/* What cannot be written now is written with what comes next. When this returns, all that was told
+ * before is in the journal, also what another thread had taken already. */
 static void
 write_events(gpointer data, gpointer user_data)
 {
     (void)data;
     LvpEvents *self = user_data;
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&self->write_mutex);
     g_autoptr(GError) error = NULL;
     g_mutex_lock(&self->mutex);
     g_autoptr(GPtrArray) events = g_steal_pointer(&self->unwritten);
@@ -100,6 +103,7 @@ lvp_events_new(LvpJournal *journal, GError **error)
     if (last_id < 0)
         return NULL;
     LvpEvents *self = g_new0(LvpEvents, 1);
+    g_mutex_init(&self->write_mutex);
     g_mutex_init(&self->mutex);
     self->journal = journal;
     self->last_id = last_id;
@@ -121,6 +125,7 @@ lvp_events_free(LvpEvents *self)
     g_queue_free_full(self->untold, (GDestroyNotify)lvp_event_free);
     g_ptr_array_unref(self->unwritten);
     g_mutex_clear(&self->mutex);
+    g_mutex_clear(&self->write_mutex);
     g_free(self);
 }
 

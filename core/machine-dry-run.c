@@ -24,22 +24,22 @@ list_units(const LvpMachine *machine, const char *before)
 
 /* The machine as create would make it, or the one that an equal create has made. */
 static LvpMachine *
-plan(const LvpMachineJobs *jobs, const LvpCreateSpec *asked, GError **error)
+plan(const LvpMachineJobs *jobs, const LvpCreateSpec *asked, gboolean *ret_existing, GError **error)
 {
     LvpCreateSpec spec = *asked;
     if (!spec.template_xml)
         spec.template_xml = jobs->default_template;
     if (!lvp_step_check_spec(jobs, &spec, error))
         return NULL;
-    return lvp_allocator_plan(jobs->allocator, &spec, error);
+    return lvp_allocator_plan(jobs->allocator, &spec, ret_existing, error);
 }
 
-/* MACHINE belongs to us if it is planned; one that exists has its records. */
+/* MACHINE belongs to us if it is planned; one that is EXISTING has its records. */
 static char *
-build(const LvpMachineJobs *jobs, LvpMachine *machine, GError **error)
+build(const LvpMachineJobs *jobs, LvpMachine *machine, gboolean existing, GError **error)
 {
     g_autoptr(GPtrArray) sources = lvp_allocator_dup_sources(jobs->allocator);
-    if (!machine->created && !lvp_step_prepare(sources, machine, error))
+    if (!existing && !lvp_step_prepare(sources, machine, error))
         return NULL;
     return lvp_step_build_domain(jobs, sources, machine, error);
 }
@@ -47,13 +47,17 @@ build(const LvpMachineJobs *jobs, LvpMachine *machine, GError **error)
 /* Whether libvirt would define the machine's domain, which it does not have: as far as names and
  * schema say. *RET_NOTE is to be told. */
 static gboolean
-check_new_domain(const LvpMachineJobs *jobs, LvpMachine *machine, char **ret_note, GError **error)
+check_new_domain(const LvpMachineJobs *jobs,
+                 LvpMachine *machine,
+                 gboolean existing,
+                 char **ret_note,
+                 GError **error)
 {
     const char *schema = lvp_domain_schema_get_file();
     gboolean checked = FALSE;
     if (!lvp_hypervisor_check_unused(jobs->hypervisor, machine->name, machine->uuid, error))
         return FALSE;
-    g_autofree char *xml = build(jobs, machine, error);
+    g_autofree char *xml = build(jobs, machine, existing, error);
     if (!xml || !lvp_domain_schema_check(schema, xml, &checked, error))
         return FALSE;
     *ret_note = checked ? g_strdup("")
@@ -66,21 +70,23 @@ check_new_domain(const LvpMachineJobs *jobs, LvpMachine *machine, char **ret_not
 char *
 lvp_machine_render(const LvpMachineJobs *jobs, const LvpCreateSpec *asked, GError **error)
 {
-    g_autoptr(LvpMachine) machine = plan(jobs, asked, error);
-    return machine ? build(jobs, machine, error) : NULL;
+    gboolean existing;
+    g_autoptr(LvpMachine) machine = plan(jobs, asked, &existing, error);
+    return machine ? build(jobs, machine, existing, error) : NULL;
 }
 
 char *
 lvp_machine_try_create(const LvpMachineJobs *jobs, const LvpCreateSpec *asked, GError **error)
 {
-    g_autoptr(LvpMachine) machine = plan(jobs, asked, error);
+    gboolean existing;
+    g_autoptr(LvpMachine) machine = plan(jobs, asked, &existing, error);
     if (!machine)
         return NULL;
-    if (machine->created)
+    if (existing)
         return g_strdup_printf(
             "machine %s exists already and was created so: nothing would be done", machine->name);
     g_autofree char *note = NULL;
-    if (!check_new_domain(jobs, machine, &note, error))
+    if (!check_new_domain(jobs, machine, FALSE, &note, error))
         return NULL;
     g_autofree char *units = list_units(machine, ", with ");
     return g_strdup_printf("machine %s of class %s would be created%s%s%s", machine->name,
@@ -150,7 +156,7 @@ lvp_machine_try_start(const LvpMachineJobs *jobs, const char *name, GError **err
     if (state == LVP_DOMAIN_PAUSED)
         return g_strdup_printf("machine %s is paused and would be resumed", machine->name);
     if (!compare_all(jobs, machine, &taken, error) ||
-        (state == LVP_DOMAIN_ABSENT && !check_new_domain(jobs, machine, &note, error)))
+        (state == LVP_DOMAIN_ABSENT && !check_new_domain(jobs, machine, TRUE, &note, error)))
         return NULL;
     return g_strdup_printf("machine %s would be %sstarted%s%s", machine->name,
                            state == LVP_DOMAIN_ABSENT ? "defined again and " : "",

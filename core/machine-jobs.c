@@ -58,8 +58,7 @@ take_up(const LvpMachineJobs *jobs,
         const LvpProgress *progress,
         GError **error)
 {
-    lvp_step_look_at_domain(jobs, machine);
-    if (machine->domain != LVP_DOMAIN_ABSENT)
+    if (lvp_step_look_at_domain(jobs, machine) != LVP_DOMAIN_ABSENT)
         return TRUE;
     g_message("machine %s is taken up again", machine->name);
     if (start)
@@ -91,13 +90,12 @@ lvp_machine_create(const LvpMachineJobs *jobs,
         spec.template_xml = jobs->default_template;
     if (!lvp_step_check_spec(jobs, &spec, error))
         return NULL;
-    g_autoptr(LvpMachine) planned = lvp_allocator_plan(jobs->allocator, &spec, error);
+    g_autoptr(LvpMachine) planned = lvp_allocator_plan(jobs->allocator, &spec, &existing, error);
     if (!planned)
         return NULL;
     if (!spec.uuid)
         spec.uuid = new_uuid;
-    if (!planned->created &&
-        !lvp_hypervisor_check_unused(jobs->hypervisor, spec.name, spec.uuid, error))
+    if (!existing && !lvp_hypervisor_check_unused(jobs->hypervisor, spec.name, spec.uuid, error))
         return NULL;
     g_autoptr(LvpMachine) machine = lvp_allocator_reserve(jobs->allocator, &spec, &existing, error);
     if (!machine)

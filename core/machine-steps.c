@@ -239,10 +239,11 @@ lvp_step_define_domain(const LvpMachineJobs *jobs,
     return FALSE;
 }
 
-void
+LvpDomainState
 lvp_step_look_at_domain(const LvpMachineJobs *jobs, const LvpMachine *machine)
 {
     LvpDomainState state = LVP_DOMAIN_UNKNOWN;
     lvp_hypervisor_get_state(jobs->hypervisor, machine->uuid, &state, NULL);
     lvp_allocator_set_domain_state(jobs->allocator, machine->uuid, state);
+    return state;
 }

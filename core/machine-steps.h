@@ -38,5 +38,6 @@ gboolean lvp_step_define_domain(const LvpMachineJobs *jobs,
                                 GPtrArray *sources,
                                 const LvpMachine *machine,
                                 GError **error);
-/* Asks libvirt for the state of the machine's domain and notes it. */
-void lvp_step_look_at_domain(const LvpMachineJobs *jobs, const LvpMachine *machine);
+/* Asks libvirt for the state of the machine's domain, notes it and returns it: what is noted may be
+ * another soon. */
+LvpDomainState lvp_step_look_at_domain(const LvpMachineJobs *jobs, const LvpMachine *machine);

@@ -3,6 +3,7 @@
 #include "config.h"
 #include "control-server.h"
 #include "default-template.h"
+#include "domain-xml.h"
 #include "lib/host-effects.h"
 #include "logging.h"
 #include "reconcile.h"
@@ -349,6 +350,7 @@ static int
 run(Daemon *self)
 {
     g_autoptr(GError) error = NULL;
+    lvp_domain_xml_init();
     umask(077);
     g_mutex_init(&self->setup_mutex);
     gboolean started = start(self, &error);

@@ -18,6 +18,7 @@ REPORTS=$WORK/reports
 SANITIZERS=log_path=$REPORTS/report:abort_on_error=1:print_stacktrace=1
 export ASAN_OPTIONS=$SANITIZERS:detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:${ASAN_OPTIONS:-}
 export UBSAN_OPTIONS=$SANITIZERS:halt_on_error=1
+export TSAN_OPTIONS=$SANITIZERS:suppressions=$HERE/tsan.supp:report_mutex_bugs=0:${TSAN_OPTIONS:-}
 export G_SLICE=always-malloc G_DEBUG=fatal-criticals
 mkdir "$REPORTS"
 

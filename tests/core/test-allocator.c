@@ -97,8 +97,10 @@ Test(allocator, plan_has_no_effect)
 {
     g_autoptr(GError) error = NULL;
     LvpCreateSpec spec = world_make_spec(world, "vm1", "gpu");
-    g_autoptr(LvpMachine) machine = lvp_allocator_plan(world->allocator, &spec, &error);
+    gboolean existing = TRUE;
+    g_autoptr(LvpMachine) machine = lvp_allocator_plan(world->allocator, &spec, &existing, &error);
     assert_no_error(error);
+    cr_assert_not(existing);
     cr_assert_eq(machine->holdings->len, 2);
     cr_assert_null(world_find(world, "vm1"));
     cr_assert_eq(world_count_free(world, GPU), 2);
@@ -129,6 +131,31 @@ Test(allocator, same_create_while_the_first_runs_is_busy)
     spec.uuid = UUID;
     lvp_machine_unref(reserve(&spec, &existing));
     cr_assert_eq(world_refuse(world, &spec, NULL), LVP_ERROR_BUSY);
+}
+
+static int n_unfinished = 1000;
+
+static gpointer
+fail_to_finish(gpointer machine)
+{
+    while (g_atomic_int_get(&n_unfinished) > 0) {
+        cr_assert_not(lvp_allocator_finish(world->allocator, machine, NULL));
+        g_atomic_int_dec_and_test(&n_unfinished);
+    }
+    return NULL;
+}
+
+Test(allocator, same_create_is_busy_until_the_first_is_durable)
+{
+    gboolean existing = FALSE;
+    LvpCreateSpec spec = world_make_spec(world, "vm1", "gpu");
+    spec.uuid = UUID;
+    g_autoptr(LvpMachine) machine = reserve(&spec, &existing);
+    world_fail_write(world, "UPDATE ON machine");
+    GThread *thread = g_thread_new("finish", fail_to_finish, machine);
+    while (g_atomic_int_get(&n_unfinished) > 0)
+        cr_assert_eq(world_refuse(world, &spec, NULL), LVP_ERROR_BUSY);
+    g_thread_join(thread);
 }
 
 Test(allocator, same_create_while_the_machine_is_deleted_is_busy)
