@@ -5,6 +5,8 @@
 #include "table.h"
 #include "yaml-writer.h"
 
+#include <errno.h>
+#include <gio/gio.h>
 #include <libvirt-provider/error.h>
 #include <stdio.h>
 #include <string.h>
@@ -171,4 +173,27 @@ lvp_output_line(const LvpOutput *self, GVariant *values)
     }
     puts("---");
     lvp_yaml_print(node);
+}
+
+void
+lvp_output_set_error(int code, GError **error)
+{
+    if (code == EPIPE)
+        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE, "nobody reads the output");
+    else
+        g_set_error(error, LVP_ERROR, LVP_ERROR_HOST, "cannot write the output: %s",
+                    g_strerror(code));
+}
+
+gboolean
+lvp_output_flush(GError **error)
+{
+    int code = fflush(stdout) == 0 ? 0 : errno;
+    /* One that failed in the middle of a long output leaves no errno; what comes after it fails for
+     * the same reason. */
+    if (code == 0 && ferror(stdout))
+        code = putchar('\n') != EOF && fflush(stdout) == 0 ? EIO : errno;
+    if (code != 0)
+        lvp_output_set_error(code, error);
+    return code == 0;
 }

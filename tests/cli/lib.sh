@@ -137,6 +137,17 @@ rejected() {
         "exit $want, 1 line: $pattern"
 }
 
+# to_nobody COMMAND...: prints how it ends, and what it says on stderr, with a pipe as stdout that nobody reads.
+to_nobody() {
+    rm -f "$WORK/no-reader"
+    {
+        eventually 10 test -e "$WORK/no-reader"
+        "$@" 2>"$WORK/stderr"
+        echo "exit $?: $(cat "$WORK/stderr")" >"$WORK/status"
+    } | { exec <&- && touch "$WORK/no-reader"; }
+    cat "$WORK/status"
+}
+
 # check_config NAME PATTERN [FLAG...]: --check-config ends with 2 and says so; with 0 and nothing where PATTERN is "".
 check_config() {
     local name=$1 pattern=$2 output status=0
