@@ -317,12 +317,36 @@ read_core(const char *const *arguments, LvpDiagnostics *diagnostics, GPtrArray *
     return self;
 }
 
+/* Only whether it is there: nothing is looked at in it. */
+static void
+validate_host_root(const LvpOptions *core, LvpDiagnostics *diagnostics)
+{
+    const char *root = lvp_options_get_string(core, "host-root");
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LvpHost) host = NULL;
+    if (!g_path_is_absolute(root))
+        lvp_options_report(core, "host-root", diagnostics, "must be an absolute path, but is '%s'",
+                           root);
+    else if (!(host = lvp_host_new(root, &error)))
+        lvp_options_report(core, "host-root", diagnostics, "is no host: %s", error->message);
+}
+
+/* Which drivers there are is libvirt's to say. Without a scheme it would look for an alias, or, if
+ * it is empty, choose a driver itself: then nobody knows whose domains are meant. */
+static void
+validate_libvirt_uri(const LvpOptions *core, LvpDiagnostics *diagnostics)
+{
+    const char *uri = lvp_options_get_string(core, "libvirt-uri");
+    if (!g_uri_is_valid(uri, G_URI_FLAGS_NONE, NULL))
+        lvp_options_report(core, "libvirt-uri", diagnostics,
+                           "must be a URI such as qemu:///system, but is '%s'", uri);
+}
+
 /* What the type of an option does not say. */
 static void
 validate_core(const LvpOptions *core, LvpDiagnostics *diagnostics)
 {
     const char *level = lvp_options_get_string(core, "log-level");
-    const char *root = lvp_options_get_string(core, "host-root");
     gsize most = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
     if (lvp_options_get_integer(core, "resource-manager-vm-limit") < 0)
         lvp_options_report(core, "resource-manager-vm-limit", diagnostics,
@@ -331,9 +355,8 @@ validate_core(const LvpOptions *core, LvpDiagnostics *diagnostics)
     if (!lvp_logging_has_level(level))
         lvp_options_report(core, "log-level", diagnostics,
                            "must be " LVP_LOGGING_LEVELS ", but is '%s'", level);
-    if (!g_path_is_absolute(root))
-        lvp_options_report(core, "host-root", diagnostics, "must be an absolute path, but is '%s'",
-                           root);
+    validate_host_root(core, diagnostics);
+    validate_libvirt_uri(core, diagnostics);
     if (strlen(lvp_options_get_string(core, "control-socket")) > most)
         lvp_options_report(core, "control-socket", diagnostics,
                            "is too long: the path of a socket has at most %zu bytes", most);

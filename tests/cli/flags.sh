@@ -67,6 +67,16 @@ done
 check_config "driver timeout 0" "error: --resource-manager-pci-driver-timeout must be 1 second to 1 hour, but is 0" --resource-manager-pci-driver-timeout=0
 check_config "socket of a long path" "error: --control-socket is too long: *" --control-socket="/$(printf 'a%.0s' {1..107})"
 check_config "relative host root" "error: --host-root must be an absolute path, but is 'host'" --host-root=host
+check_config "host root that is not there" \
+    "error: --host-root is no host: cannot open /nonexistent/sys: No such file or directory (see --host-root: *" --host-root=/nonexistent
+check_config "file as a host root" "error: --host-root is no host: * Not a directory *" --host-root="$WORK/classes.yaml"
+check_config "host root without sys" "error: --host-root is no host: * No such file *" --host-root="$WORK/sources"
+for uri in "" garbage :///system /system %20:///system qemu://host:x/system; do
+    check_config "libvirt URI '$uri'" "error: --libvirt-uri must be a URI such as qemu:///system, but is '$uri'" --libvirt-uri="$uri"
+done
+for uri in qemu+ssh://root@host.example/system?keyfile=/root/key xen: test:///default nosuch:///x; do
+    check_config "libvirt URI $uri" "" --libvirt-uri="$uri"
+done
 check_config "all of them" "error: unexpected argument 'extra'*unknown option --a; *unknown option --b; *error: --log-level must *" \
     --a --log-level=loud --b 1 extra
 

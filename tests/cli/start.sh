@@ -87,7 +87,8 @@ starts "new state folder" --libvirt-provider-dir="$WORK/state5/state"
 is "nobody else can read it" "$(stat -c %a "$WORK/state5/state/state.db")" 600
 
 say the host
-fails "no host" 2 "cannot open /nonexistent/sys: No such file or directory (see --host-root: *" --host-root=/nonexistent
+refused "no host" 2 "error: --host-root is no host: cannot open /nonexistent/sys: No such file or directory *" \
+    provider --host-root=/nonexistent
 mv "$HOST/sys/devices/system/cpu/online" "$WORK/online"
 fails "host without CPUs" 1 "source cpu: *" --log-level=error
 mv "$WORK/online" "$HOST/sys/devices/system/cpu/online"
@@ -97,6 +98,9 @@ cp -r "$HOST" "$WORK/plain" && rm -r "$WORK/plain/sys/bus"
 starts "a host without PCI" --host-root="$WORK/plain" --libvirt-provider-dir="$WORK/state.plain"
 
 say no libvirt
+for uri in "" garbage; do
+    refused "libvirt URI '$uri'" 2 "error: --libvirt-uri must be a URI such as qemu:///system, but is '$uri'" provider --libvirt-uri="$uri"
+done
 check "it starts" provider_start --libvirt-uri=test:///nonexistent
 HINT="(is it running? see systemctl status libvirtd; --libvirt-uri names another)"
 like "status says why, and what to do" "$(lpctl status -o json | jq -r .libvirt)" "not reachable: *nonexistent* $HINT"

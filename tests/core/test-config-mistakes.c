@@ -231,6 +231,12 @@ Test(config, values_that_the_daemon_refuses_are_named_where_they_were_given)
         "DIR/main.conf:3:1: error: resource-manager-vm-limit must not be negative, but "
         "is -1\n"
         "DIR/main.conf:4:1: error: host-root must be an absolute path, but is 'x'");
+    config_case_write("main.conf", "[libvirt-provider]\nhost-root=/nonexistent\nlibvirt-uri=\n");
+    g_auto(Outcome) outcome = config_case_read(NULL, NULL);
+    assert_contains(outcome.mistakes, "DIR/main.conf:2:1: error: host-root is no host: cannot "
+                                      "open /nonexistent/sys: No such file or directory ");
+    assert_contains(outcome.mistakes, "DIR/main.conf:3:1: error: libvirt-uri must be a URI such as "
+                                      "qemu:///system, but is ''");
     config_case_write("main.conf", "");
     assert_mistake_of("--log-level=loud", NULL, "error: --log-level must be error, warning");
 }
