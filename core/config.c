@@ -14,6 +14,7 @@
 #define DEFAULT_FILE LVP_CONFIG_DIR "/libvirt-provider.conf"
 #define SOURCE_PREFIX "resource-manager-"
 #define SOURCES_OPTION SOURCE_PREFIX "sources"
+#define SOURCE_DIR_OPTION "source-dir"
 
 /* The first two are of the command line only, all others can stand in a key file, too. */
 #define FILE_ROWS (CORE_ROWS + 2)
@@ -23,7 +24,8 @@ static const LvpOptionRow CORE_ROWS[] = {
     {"config", LVP_OPTION_FILE, NULL, "key file (default: " DEFAULT_FILE ")"},
     {"resource-manager-sources", LVP_OPTION_STRING, "cpu,memory,pci",
      "sources to run, in this order"},
-    {"source-dir", LVP_OPTION_STRING, LVP_SOURCE_DIR, "folders with source modules, ':' between"},
+    {SOURCE_DIR_OPTION, LVP_OPTION_STRING, LVP_SOURCE_DIR,
+     "folders with source modules, ':' between"},
     {"resource-manager-vm-limit", LVP_OPTION_INTEGER, "0", "most machines at a time; 0: no limit"},
     {"orphan-grace", LVP_OPTION_SECONDS, "10m",
      "how long a machine whose domain somebody undefined keeps what it holds"},
@@ -78,14 +80,23 @@ lvp_config_dup_list(const char *text, const char *separator)
 
 /* ---- help ---- */
 
+/* The default of FLAG that is in effect, or NULL; g_free(). */
+static char *
+dup_default(const char *flag, const LvpOptionRow *row)
+{
+    return strcmp(flag, SOURCE_DIR_OPTION) == 0 ? lvp_source_loader_dup_default_folder()
+                                                : g_strdup(row->default_value);
+}
+
 /* Appends the entries for ROWS; names that have to be made are kept in NAMES. */
 static void
 append_entries(GArray *entries, GPtrArray *names, const char *prefix, const LvpOptionRow *rows)
 {
     for (const LvpOptionRow *row = rows; row && row->name; row++) {
         char *name = g_strconcat(prefix, row->name, NULL);
-        char *help = row->default_value && row->type != LVP_OPTION_BOOLEAN
-                         ? g_strdup_printf("%s (default: %s)", row->help, row->default_value)
+        g_autofree char *value = dup_default(name, row);
+        char *help = value && row->type != LVP_OPTION_BOOLEAN
+                         ? g_strdup_printf("%s (default: %s)", row->help, value)
                          : g_strdup(row->help);
         g_ptr_array_add(names, name);
         g_ptr_array_add(names, help);
@@ -304,7 +315,7 @@ read_core(const char *const *arguments, LvpDiagnostics *diagnostics, GPtrArray *
     LvpConfig *self = g_new0(LvpConfig, 1);
     self->core = lvp_options_new(CORE_ROWS);
     g_autofree char *folder = lvp_source_loader_dup_default_folder();
-    lvp_options_set(self->core, "source-dir", folder, NULL);
+    lvp_options_set(self->core, SOURCE_DIR_OPTION, folder, NULL);
     self->sources = g_ptr_array_new_with_free_func(free_configured_source);
     g_autoptr(LvpDiagnostics) later = lvp_diagnostics_new(); /* told by the second pass */
     g_autoptr(LvpCommandLine) line = lvp_command_line_read(arguments, find_core_row, NULL, later);
@@ -312,7 +323,7 @@ read_core(const char *const *arguments, LvpDiagnostics *diagnostics, GPtrArray *
     *ret_files = read_key_files(self->core, diagnostics);
     apply_key_files(*ret_files, CORE_GROUP, FILE_ROWS, self->core, diagnostics);
     apply_flags(self->core, CORE_ROWS, "", line->flags, diagnostics);
-    self->source_dirs = lvp_config_dup_list(lvp_config_get_string(self, "source-dir"), ":");
+    self->source_dirs = lvp_config_dup_list(lvp_config_get_string(self, SOURCE_DIR_OPTION), ":");
     load_sources(self, diagnostics);
     return self;
 }

@@ -117,11 +117,14 @@ install -D -t "$WORK/tree/core" "$BUILD"/core/{libvirt-provider,lpctl}
 install -D -t "$WORK/tree/plugins" "$BUILD"/plugins/*.so
 install -D -t "$WORK/tree/sbin" "$BUILD"/core/{libvirt-provider,lpctl}
 in_tree() { LD_LIBRARY_PATH=$BUILD/core "$WORK/tree/$@"; }
+default_folder() { in_tree "$1" --config=/dev/null/none --help | sed -nE 's/^ *--source-dir=.*default: (.*)\)$/\1/p'; }
+like "outside of a build folder --help names the installed ones" "$(default_folder core/libvirt-provider)" "/*/libvirt-provider/sources-*"
 refused "outside of a build folder they are the installed ones" 2 "*no source 'cpu' in /*/libvirt-provider/sources-*" \
     in_tree core/libvirt-provider --check-config --config=/dev/null/none
 touch "$WORK/tree/build.ninja"
 refused "in a build folder they are found there" 2 "/dev/null/none: error: *" \
     in_tree core/libvirt-provider --check-config --config=/dev/null/none
+is "which --help names" "$(default_folder core/libvirt-provider)" "$WORK/tree/plugins"
 check "whatever the working folder and the name of the link" sh -c "cd '$WORK' && ln -s tree/core/libvirt-provider link &&
     : >empty.conf && LD_LIBRARY_PATH='$BUILD/core' ./link --check-config --config=empty.conf"
 check "by lpctl, too" in_tree core/lpctl pci-devices check "$WORK/pci_devices.yaml"
