@@ -25,7 +25,9 @@ read_capability(LvpMachineClass *class,
     const char *resource = lvp_yaml_node_get_text(key);
     gint64 amount = 0;
     g_autoptr(GError) error = NULL;
-    if (!lvp_resource_is_name(resource)) {
+    if (!lvp_yaml_node_expect_text(key, "the name of a resource", diagnostics)) {
+        return;
+    } else if (!lvp_resource_is_name(resource)) {
         lvp_yaml_node_report(key, diagnostics,
                              "'%s' is no name of a resource (examples: cpu, memory, "
                              "gpu.nvidia/a30)",
@@ -54,7 +56,7 @@ read_class(const LvpYamlNode *node, GHashTable *names, LvpDiagnostics *diagnosti
         lvp_yaml_node_report(node, diagnostics, "a machine class needs name and capabilities");
         return NULL;
     }
-    if (!lvp_yaml_node_expect(name, LVP_YAML_SCALAR, "name", diagnostics) ||
+    if (!lvp_yaml_node_expect_text(name, "name", diagnostics) ||
         !lvp_yaml_node_expect(capabilities, LVP_YAML_MAPPING, "capabilities", diagnostics))
         return NULL;
     const char *text = lvp_yaml_node_get_text(name);

@@ -10,6 +10,7 @@ struct LvpYamlNode {
     guint line, column;
     gboolean cut_off; /* what comes after a syntax error in it is not known */
     char *text;
+    gboolean plain;    /* a scalar without quotes, and in no block */
     GPtrArray *keys;   /* LvpYamlNode, of a mapping */
     GPtrArray *items;  /* LvpYamlNode, of a mapping or sequence */
     GHashTable *index; /* text of key -> item, both borrowed; of a mapping */

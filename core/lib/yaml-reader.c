@@ -150,6 +150,7 @@ read_value(Reader *reader, const yaml_event_t *event)
     }
     if (event->type == YAML_SCALAR_EVENT) {
         LvpYamlNode *node = new_node(reader, LVP_YAML_SCALAR, event->start_mark);
+        node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
         node->text = g_strndup((const char *)event->data.scalar.value, event->data.scalar.length);
         if (strlen(node->text) == event->data.scalar.length)
             return node;

@@ -71,32 +71,40 @@ parse_optional(const Reader *reader,
     return node && parse_hex(reader, node, key, width, ret_value);
 }
 
-/* A name of ALLOWED characters; NULL after a report. */
+#define LOWER "abcdefghijklmnopqrstuvwxyz"
+#define DIGITS "0123456789"
+#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+/* What a name is made of. */
+typedef struct {
+    const char *allowed, *shown;
+    gboolean may_be_integer; /* without quotes; it is taken as it is written */
+} NameRule;
+
+static const NameRule WORD = {LOWER DIGITS "_-", "a-z 0-9 _ -", FALSE};
+/* Devices are often called by a number only. */
+static const NameRule DEVICE_NAME = {LOWER UPPER DIGITS "._-", "A-Z a-z 0-9 . _ -", TRUE};
+
+/* NULL after a report. */
 static const char *
-parse_name(const Reader *reader,
-           const LvpYamlNode *mapping,
-           const char *key,
-           const char *allowed,
-           const char *shown)
+parse_name(const Reader *reader, const LvpYamlNode *mapping, const char *key, const NameRule *rule)
 {
     const LvpYamlNode *node = lvp_yaml_node_find(mapping, key);
     if (!node) {
         lvp_yaml_node_report(mapping, reader->diagnostics, "%s is missing", key);
         return NULL;
     }
-    if (!lvp_yaml_node_expect(node, LVP_YAML_SCALAR, key, reader->diagnostics))
+    gboolean is_integer = rule->may_be_integer && lvp_yaml_node_get_kind(node) == LVP_YAML_SCALAR &&
+                          lvp_yaml_node_get_type(node) == LVP_YAML_INTEGER;
+    if (!is_integer && !lvp_yaml_node_expect_text(node, key, reader->diagnostics))
         return NULL;
     const char *text = lvp_yaml_node_get_text(node);
-    if (text[0] != '\0' && strlen(text) <= 63 && strspn(text, allowed) == strlen(text))
+    if (text[0] != '\0' && strlen(text) <= 63 && strspn(text, rule->allowed) == strlen(text))
         return text;
     lvp_yaml_node_report(node, reader->diagnostics, "%s must be 1 to 63 of %s, but is '%s'", key,
-                         shown, text);
+                         rule->shown, text);
     return NULL;
 }
-
-#define LOWER "abcdefghijklmnopqrstuvwxyz"
-#define DIGITS "0123456789"
-#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 static const char *
 intern_resource(LvpPciDevicesFile *file, char *name)
@@ -223,9 +231,8 @@ read_device(const Reader *reader, const LvpYamlNode *node, guint vendor, const c
     lvp_yaml_node_check_keys(node, KEYS, reader->diagnostics);
     Entry entry = {.vendor = vendor, .line = lvp_yaml_node_get_line(node)};
     gboolean id_ok = parse_id(reader, node, &entry);
-    const char *name =
-        parse_name(reader, node, "name", LOWER UPPER DIGITS "._-", "A-Z a-z 0-9 . _ -");
-    const char *type = parse_name(reader, node, "type", LOWER DIGITS "_-", "a-z 0-9 _ -");
+    const char *name = parse_name(reader, node, "name", &DEVICE_NAME);
+    const char *type = parse_name(reader, node, "type", &WORD);
     gboolean refinements_ok = parse_refinements(reader, node, &entry);
     entry.offer.single_function = parse_choice(reader, node, "functions", "together", "single");
     entry.offer.wide_group = parse_choice(reader, node, "group", "refuse", "allow");
@@ -261,7 +268,7 @@ read_vendor(Reader *reader, const LvpYamlNode *node)
             g_hash_table_insert(reader->vendor_lines, GUINT_TO_POINTER(vendor),
                                 GUINT_TO_POINTER(lvp_yaml_node_get_line(id)));
     }
-    const char *name = parse_name(reader, node, "name", LOWER DIGITS "_-", "a-z 0-9 _ -");
+    const char *name = parse_name(reader, node, "name", &WORD);
     if (!id_ok) /* its entries are still compared with each other */
         vendor = MAX_VENDOR + ++reader->n_unknown;
     const LvpYamlNode *devices = lvp_yaml_node_find(node, "devices");
