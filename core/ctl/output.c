@@ -47,6 +47,27 @@ lvp_format_parse(const char *text, guint formats, LvpFormat *ret_format, GError 
 
 /* ---- the tree ---- */
 
+/* The attributes of a device are texts, an empty one says that there is nothing. */
+static JsonNode *
+copy_attributes(JsonNode *attributes)
+{
+    JsonNode *copy = json_node_copy(attributes);
+    JsonObject *texts = json_node_get_object(copy);
+    g_autoptr(GList) keys = json_object_get_members(texts);
+    for (const GList *key = keys; key; key = key->next)
+        if (json_object_get_string_member(texts, key->data)[0] == '\0')
+            json_object_set_null_member(texts, key->data);
+    return copy;
+}
+
+static JsonNode *
+make_value(const char *key, JsonNode *found)
+{
+    if (!found)
+        return json_node_new(JSON_NODE_NULL);
+    return strcmp(key, "attributes") == 0 ? copy_attributes(found) : json_node_copy(found);
+}
+
 /* A row with all keys of its kind, in their order. */
 static JsonNode *
 make_row(const LvpRowKind *kind, GVariant *values)
@@ -55,9 +76,8 @@ make_row(const LvpRowKind *kind, GVariant *values)
     JsonObject *source = json_node_get_object(found);
     JsonObject *row = json_object_new();
     for (guint i = 0; kind->keys[i]; i++) {
-        JsonNode *value = json_object_get_member(source, kind->keys[i]);
-        json_object_set_member(row, kind->keys[i],
-                               value ? json_node_copy(value) : json_node_new(JSON_NODE_NULL));
+        const char *key = kind->keys[i];
+        json_object_set_member(row, key, make_value(key, json_object_get_member(source, key)));
     }
     json_node_unref(found);
     JsonNode *node = json_node_new(JSON_NODE_OBJECT);
