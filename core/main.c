@@ -26,6 +26,7 @@
 #define PASS_AFTER_DEVICE_MS 500
 #define PASS_WHILE_BLOCKED_MS 2000
 #define STOP_TIMEOUT_MS 10000
+#define FLUSH_TIMEOUT_MS 1000
 
 typedef struct {
     char **arguments;
@@ -42,6 +43,7 @@ typedef struct {
     GThreadPool *observer; /* one thread: what happened to a domain, one after the other */
     GMutex setup_mutex;    /* one setup or rescan at a time */
     GMainLoop *loop;
+    gboolean stopping;  /* nothing is begun any more; main thread */
     GUdevClient *udev;  /* NULL on a made host tree */
     guint pass_source;  /* the next pass; main thread */
     gint64 pass_due_us; /* when it is */
@@ -102,6 +104,8 @@ begin_pass(gpointer data)
 {
     Daemon *self = data;
     self->pass_source = 0;
+    if (self->stopping)
+        return G_SOURCE_REMOVE;
     schedule_pass(self, PASS_INTERVAL_MS);
     g_thread_pool_push(self->observer, PASS, NULL);
     return G_SOURCE_REMOVE;
@@ -261,6 +265,8 @@ reload_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *canc
 static gboolean
 handle_hangup(gpointer data)
 {
+    if (((const Daemon *)data)->stopping)
+        return G_SOURCE_CONTINUE;
     g_autoptr(GTask) task = g_task_new(NULL, NULL, NULL, NULL);
     g_task_set_task_data(task, data, NULL);
     g_task_run_in_thread(task, reload_in_thread);
@@ -321,13 +327,15 @@ start(Daemon *self, GError **error)
     return TRUE;
 }
 
-/* A job that the kernel does not let go of is left to the next start, which finds it in the
- * journal. */
+/* What runs is ended and answered first. A job that the kernel does not let go of is left to the
+ * next start, which finds it in the journal. */
 static void
 stop(Daemon *self)
 {
+    self->stopping = TRUE;
     if (self->queue && !lvp_job_queue_close(self->queue, STOP_TIMEOUT_MS)) {
         g_warning("an operation is still under way: the next start ends it");
+        lvp_service_flush(self->service, FLUSH_TIMEOUT_MS);
         _exit(EXIT_SUCCESS);
     }
     g_clear_object(&self->udev);
@@ -362,12 +370,12 @@ run(Daemon *self)
         sd_notify(0, "READY=1");
         g_main_loop_run(self->loop);
         sd_notify(0, "STOPPING=1");
-        g_main_loop_unref(self->loop);
     } else {
         fprintf(stderr, "libvirt-provider: %s\n", error->message);
     }
     gboolean bad_input = error && error->code == LVP_ERROR_INVALID_REQUEST;
     stop(self);
+    g_clear_pointer(&self->loop, g_main_loop_unref);
     return started ? EXIT_SUCCESS : bad_input ? EXIT_BAD_INPUT : EXIT_FAILURE;
 }
 

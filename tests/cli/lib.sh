@@ -52,6 +52,23 @@ make_pci() {
     ln -s "../../../../devices/pci0000:00/$1" "$HOST/sys/kernel/iommu_groups/$5/devices/$1"
 }
 
+# hold ADDRESS...: an operation on the device waits in its beginning, until let_go ADDRESS...
+override_of() { echo "$HOST/sys/bus/pci/devices/$1/driver_override"; }
+hold() {
+    local address
+    for address; do rm "$(override_of "$address")" && mkfifo "$(override_of "$address")"; done
+}
+let_go() {
+    local address file
+    for address; do
+        file=$(override_of "$address")
+        {
+            echo vfio-pci >"$file.new" && mv "$file.new" "$file"
+            echo vfio-pci >&3
+        } 3>"$file" # opens when the operation reads
+    done
+}
+
 # Eight CPUs, 16 GiB, two network cards and a GPU.
 make_host() {
     mkdir -p "$HOST"/sys/class/{block,net} "$HOST/dev"
