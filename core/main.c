@@ -283,13 +283,30 @@ handle_stop(gpointer data)
 
 /* ---- life ---- */
 
+static gboolean
+lock_host(const Daemon *self, GError **error)
+{
+    GError *problem = NULL;
+    if (lvp_host_lock_provider(self->host, &problem))
+        return TRUE;
+    if (geteuid() == 0 || problem->code == LVP_ERROR_BUSY) {
+        g_propagate_error(error, problem);
+        return FALSE;
+    }
+    g_set_error(error, LVP_ERROR, problem->code,
+                "%s: run it as root, or, to try it, with --host-root on a folder of your own",
+                problem->message);
+    g_error_free(problem);
+    return FALSE;
+}
+
 /* The order is that of trust: the lock before the journal, what is known before what is offered. */
 static gboolean
 start(Daemon *self, GError **error)
 {
     const LvpConfig *config = self->config;
     self->host = lvp_host_new(lvp_config_get_string(config, "host-root"), error);
-    if (!self->host || !lvp_host_lock_provider(self->host, error))
+    if (!self->host || !lock_host(self, error))
         return FALSE;
     self->boot_id = lvp_host_read_boot_id(self->host);
     self->journal = lvp_journal_open(lvp_config_get_string(config, "libvirt-provider-dir"), error);

@@ -97,6 +97,22 @@ fails "more memory reserved than there is" 2 "source memory: reserved-memory-siz
 cp -r "$HOST" "$WORK/plain" && rm -r "$WORK/plain/sys/bus"
 starts "a host without PCI" --host-root="$WORK/plain" --libvirt-provider-dir="$WORK/state.plain"
 
+as_nobody() { # who can read all of it, and write nothing
+    if [ "$(id -u)" = 0 ]; then
+        chmod 755 "$WORK" && chmod -R a+rX "$HOST" && mkdir -p "$HOST/run/libvirt-provider"
+        setpriv --reuid=65534 --regid=65534 --clear-groups "$@" </dev/null
+    else
+        chmod a-w "$HOST/run/libvirt-provider" && "$@" </dev/null
+    fi
+}
+if as_nobody libvirt-provider --version >/dev/null 2>&1; then
+    refused "not as root" 1 "libvirt-provider: cannot lock $HOST/run/libvirt-provider/provider.lock: Permission denied: run it as root, or, to try it, with --host-root on a folder of your own" \
+        as_nobody libvirt-provider "${FLAGS[@]}" --log-level=error
+else
+    say "skipped: another user cannot get at the build folder"
+fi
+chmod u+w "$HOST/run/libvirt-provider"
+
 say no libvirt
 for uri in "" garbage; do
     refused "libvirt URI '$uri'" 2 "error: --libvirt-uri must be a URI such as qemu:///system, but is '$uri'" provider --libvirt-uri="$uri"
