@@ -187,6 +187,12 @@ find_owner(const LvpConfig *self, const char *name)
 }
 
 static void
+report_unknown_flag(const char *flag, LvpDiagnostics *diagnostics)
+{
+    lvp_diagnostics_add(diagnostics, NULL, 0, 0, "unknown option --%s; see --help", flag);
+}
+
+static void
 report_unknown(const LvpConfig *self, const char *flag, LvpDiagnostics *diagnostics)
 {
     gboolean of_source = g_str_has_prefix(flag, SOURCE_PREFIX);
@@ -197,7 +203,19 @@ report_unknown(const LvpConfig *self, const char *flag, LvpDiagnostics *diagnost
                             "--resource-manager-sources",
                             flag, owner, owner);
     else if (!of_source || self->complete) /* else it may be one of the source that is missing */
-        lvp_diagnostics_add(diagnostics, NULL, 0, 0, "unknown option --%s; see --help", flag);
+        report_unknown_flag(flag, diagnostics);
+}
+
+void
+lvp_config_check_words(const char *const *arguments, LvpDiagnostics *diagnostics)
+{
+    g_autoptr(LvpCommandLine) line =
+        lvp_command_line_read(arguments, find_core_row, NULL, diagnostics);
+    for (guint i = 0; i < line->unknown->len; i++) {
+        const char *flag = g_ptr_array_index(line->unknown, i);
+        if (!g_str_has_prefix(flag, SOURCE_PREFIX))
+            report_unknown_flag(flag, diagnostics);
+    }
 }
 
 /* Sets what of FLAGS belongs to OPTIONS (rows ROWS, flags with PREFIX). */

@@ -9,6 +9,7 @@
 #include "setup.h"
 #include "standard-files.h"
 
+#include <errno.h>
 #include <glib-unix.h>
 #include <gudev/gudev.h>
 #include <locale.h>
@@ -405,6 +406,38 @@ has_flag(char **arguments, const char *flag, const char *letter)
     return FALSE;
 }
 
+/* The end of --help and --version. */
+static int
+print(const char *text)
+{
+    if (fputs(text, stdout) != EOF && fflush(stdout) == 0)
+        return EXIT_SUCCESS;
+    fprintf(stderr, "libvirt-provider: cannot write the output: %s\n", g_strerror(errno));
+    return EXIT_FAILURE;
+}
+
+static int
+print_mistakes(const LvpDiagnostics *diagnostics)
+{
+    g_autofree char *text = lvp_diagnostics_to_text(diagnostics);
+    fprintf(stderr, "%s\n", text);
+    return EXIT_BAD_INPUT;
+}
+
+static int
+print_help(const char *const *arguments, gboolean version)
+{
+    g_autoptr(LvpDiagnostics) mistakes = lvp_diagnostics_new();
+    lvp_config_check_words(arguments, mistakes);
+    if (lvp_diagnostics_get_count(mistakes) > 0)
+        return print_mistakes(mistakes);
+    g_autofree char *text =
+        version ? g_strdup_printf("libvirt-provider %s (source ABI %u)\n", LVP_VERSION,
+                                  LVP_SOURCE_ABI)
+                : lvp_config_get_help(arguments);
+    return print(text);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -414,23 +447,15 @@ main(int argc, char **argv)
     setlocale(LC_ALL, "");
     g_set_prgname("libvirt-provider"); /* the help begins with it */
     const char *const *arguments = (const char *const *)argv;
-    if (has_flag(argv, "--help", "-h")) {
-        g_autofree char *help = lvp_config_get_help(arguments);
-        fputs(help, stdout);
-        return EXIT_SUCCESS;
-    }
-    if (has_flag(argv, "--version", "-V")) {
-        printf("libvirt-provider %s (source ABI %u)\n", LVP_VERSION, LVP_SOURCE_ABI);
-        return EXIT_SUCCESS;
-    }
+    gboolean help = has_flag(argv, "--help", "-h");
+    if (help || has_flag(argv, "--version", "-V"))
+        return print_help(arguments, !help);
     Daemon self = {.arguments = argv};
     g_autoptr(LvpDiagnostics) diagnostics = lvp_diagnostics_new();
     self.config = lvp_config_read(arguments, diagnostics);
     gboolean ok = has_no_mistakes(self.config, diagnostics);
-    if (!ok) {
-        g_autofree char *text = lvp_diagnostics_to_text(diagnostics);
-        fprintf(stderr, "%s\n", text);
-    }
+    if (!ok)
+        print_mistakes(diagnostics);
     if (!ok || lvp_options_get_boolean(self.config->core, "check-config")) {
         lvp_config_free(self.config);
         return ok ? EXIT_SUCCESS : EXIT_BAD_INPUT;

@@ -44,6 +44,12 @@ lvp_yaml_node_get_line(const LvpYamlNode *self)
     return self->line;
 }
 
+guint
+lvp_yaml_node_get_column(const LvpYamlNode *self)
+{
+    return self->column;
+}
+
 /* ---- types ---- */
 
 /* At least one, and all of ALLOWED. */
