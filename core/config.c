@@ -14,6 +14,7 @@
 #define DEFAULT_FILE LVP_CONFIG_DIR "/libvirt-provider.conf"
 #define SOURCE_PREFIX "resource-manager-"
 #define SOURCES_OPTION SOURCE_PREFIX "sources"
+#define SOURCE_DIR_OPTION "source-dir"
 
 /* The first two are of the command line only, all others can stand in a key file, too. */
 #define FILE_ROWS (CORE_ROWS + 2)
@@ -23,7 +24,8 @@ static const LvpOptionRow CORE_ROWS[] = {
     {"config", LVP_OPTION_FILE, NULL, "key file (default: " DEFAULT_FILE ")"},
     {"resource-manager-sources", LVP_OPTION_STRING, "cpu,memory,pci",
      "sources to run, in this order"},
-    {"source-dir", LVP_OPTION_STRING, LVP_SOURCE_DIR, "folders with source modules, ':' between"},
+    {SOURCE_DIR_OPTION, LVP_OPTION_STRING, LVP_SOURCE_DIR,
+     "folders with source modules, ':' between"},
     {"resource-manager-vm-limit", LVP_OPTION_INTEGER, "0", "most machines at a time; 0: no limit"},
     {"orphan-grace", LVP_OPTION_SECONDS, "10m",
      "how long a machine whose domain somebody undefined keeps what it holds"},
@@ -78,14 +80,23 @@ lvp_config_dup_list(const char *text, const char *separator)
 
 /* ---- help ---- */
 
+/* The default of FLAG that is in effect, or NULL; g_free(). */
+static char *
+dup_default(const char *flag, const LvpOptionRow *row)
+{
+    return strcmp(flag, SOURCE_DIR_OPTION) == 0 ? lvp_source_loader_dup_default_folder()
+                                                : g_strdup(row->default_value);
+}
+
 /* Appends the entries for ROWS; names that have to be made are kept in NAMES. */
 static void
 append_entries(GArray *entries, GPtrArray *names, const char *prefix, const LvpOptionRow *rows)
 {
     for (const LvpOptionRow *row = rows; row && row->name; row++) {
         char *name = g_strconcat(prefix, row->name, NULL);
-        char *help = row->default_value && row->type != LVP_OPTION_BOOLEAN
-                         ? g_strdup_printf("%s (default: %s)", row->help, row->default_value)
+        g_autofree char *value = dup_default(name, row);
+        char *help = value && row->type != LVP_OPTION_BOOLEAN
+                         ? g_strdup_printf("%s (default: %s)", row->help, value)
                          : g_strdup(row->help);
         g_ptr_array_add(names, name);
         g_ptr_array_add(names, help);
@@ -176,6 +187,12 @@ find_owner(const LvpConfig *self, const char *name)
 }
 
 static void
+report_unknown_flag(const char *flag, LvpDiagnostics *diagnostics)
+{
+    lvp_diagnostics_add(diagnostics, NULL, 0, 0, "unknown option --%s; see --help", flag);
+}
+
+static void
 report_unknown(const LvpConfig *self, const char *flag, LvpDiagnostics *diagnostics)
 {
     gboolean of_source = g_str_has_prefix(flag, SOURCE_PREFIX);
@@ -186,7 +203,19 @@ report_unknown(const LvpConfig *self, const char *flag, LvpDiagnostics *diagnost
                             "--resource-manager-sources",
                             flag, owner, owner);
     else if (!of_source || self->complete) /* else it may be one of the source that is missing */
-        lvp_diagnostics_add(diagnostics, NULL, 0, 0, "unknown option --%s; see --help", flag);
+        report_unknown_flag(flag, diagnostics);
+}
+
+void
+lvp_config_check_words(const char *const *arguments, LvpDiagnostics *diagnostics)
+{
+    g_autoptr(LvpCommandLine) line =
+        lvp_command_line_read(arguments, find_core_row, NULL, diagnostics);
+    for (guint i = 0; i < line->unknown->len; i++) {
+        const char *flag = g_ptr_array_index(line->unknown, i);
+        if (!g_str_has_prefix(flag, SOURCE_PREFIX))
+            report_unknown_flag(flag, diagnostics);
+    }
 }
 
 /* Sets what of FLAGS belongs to OPTIONS (rows ROWS, flags with PREFIX). */
@@ -304,7 +333,7 @@ read_core(const char *const *arguments, LvpDiagnostics *diagnostics, GPtrArray *
     LvpConfig *self = g_new0(LvpConfig, 1);
     self->core = lvp_options_new(CORE_ROWS);
     g_autofree char *folder = lvp_source_loader_dup_default_folder();
-    lvp_options_set(self->core, "source-dir", folder, NULL);
+    lvp_options_set(self->core, SOURCE_DIR_OPTION, folder, NULL);
     self->sources = g_ptr_array_new_with_free_func(free_configured_source);
     g_autoptr(LvpDiagnostics) later = lvp_diagnostics_new(); /* told by the second pass */
     g_autoptr(LvpCommandLine) line = lvp_command_line_read(arguments, find_core_row, NULL, later);
@@ -312,9 +341,34 @@ read_core(const char *const *arguments, LvpDiagnostics *diagnostics, GPtrArray *
     *ret_files = read_key_files(self->core, diagnostics);
     apply_key_files(*ret_files, CORE_GROUP, FILE_ROWS, self->core, diagnostics);
     apply_flags(self->core, CORE_ROWS, "", line->flags, diagnostics);
-    self->source_dirs = lvp_config_dup_list(lvp_config_get_string(self, "source-dir"), ":");
+    self->source_dirs = lvp_config_dup_list(lvp_config_get_string(self, SOURCE_DIR_OPTION), ":");
     load_sources(self, diagnostics);
     return self;
+}
+
+/* Only whether it is there: nothing is looked at in it. */
+static void
+validate_host_root(const LvpOptions *core, LvpDiagnostics *diagnostics)
+{
+    const char *root = lvp_options_get_string(core, "host-root");
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LvpHost) host = NULL;
+    if (!g_path_is_absolute(root))
+        lvp_options_report(core, "host-root", diagnostics, "must be an absolute path, but is '%s'",
+                           root);
+    else if (!(host = lvp_host_new(root, &error)))
+        lvp_options_report(core, "host-root", diagnostics, "is no host: %s", error->message);
+}
+
+/* Which drivers there are is libvirt's to say. Without a scheme it would look for an alias, or, if
+ * it is empty, choose a driver itself: then nobody knows whose domains are meant. */
+static void
+validate_libvirt_uri(const LvpOptions *core, LvpDiagnostics *diagnostics)
+{
+    const char *uri = lvp_options_get_string(core, "libvirt-uri");
+    if (!g_uri_is_valid(uri, G_URI_FLAGS_NONE, NULL))
+        lvp_options_report(core, "libvirt-uri", diagnostics,
+                           "must be a URI such as qemu:///system, but is '%s'", uri);
 }
 
 /* What the type of an option does not say. */
@@ -322,7 +376,6 @@ static void
 validate_core(const LvpOptions *core, LvpDiagnostics *diagnostics)
 {
     const char *level = lvp_options_get_string(core, "log-level");
-    const char *root = lvp_options_get_string(core, "host-root");
     gsize most = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
     if (lvp_options_get_integer(core, "resource-manager-vm-limit") < 0)
         lvp_options_report(core, "resource-manager-vm-limit", diagnostics,
@@ -331,9 +384,8 @@ validate_core(const LvpOptions *core, LvpDiagnostics *diagnostics)
     if (!lvp_logging_has_level(level))
         lvp_options_report(core, "log-level", diagnostics,
                            "must be " LVP_LOGGING_LEVELS ", but is '%s'", level);
-    if (!g_path_is_absolute(root))
-        lvp_options_report(core, "host-root", diagnostics, "must be an absolute path, but is '%s'",
-                           root);
+    validate_host_root(core, diagnostics);
+    validate_libvirt_uri(core, diagnostics);
     if (strlen(lvp_options_get_string(core, "control-socket")) > most)
         lvp_options_report(core, "control-socket", diagnostics,
                            "is too long: the path of a socket has at most %zu bytes", most);

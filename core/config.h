@@ -26,6 +26,9 @@ typedef struct {
 LvpConfig *lvp_config_read(const char *const *arguments, LvpDiagnostics *diagnostics);
 void lvp_config_free(LvpConfig *self);
 
+/* What is wrong with ARGUMENTS beside --help or --version, without a look at a file; flags of
+ * sources are not known then. */
+void lvp_config_check_words(const char *const *arguments, LvpDiagnostics *diagnostics);
 /* The text of --help, of the core and the sources that could be loaded; why others could not stands
  * at its end. g_free(). */
 char *lvp_config_get_help(const char *const *arguments);

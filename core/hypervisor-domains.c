@@ -64,7 +64,7 @@ set_libvirt_error(GError **error, const char *format, const char *what)
     LvpError code = classify_error();
     g_autofree char *message = g_strchomp(g_strdup(virGetLastErrorMessage()));
     g_strdelimit(message, "\n", ' ');
-    g_set_error(error, LVP_ERROR, code, "libvirt cannot %s %s: %s%s", format, what, message,
+    g_set_error(error, LVP_ERROR, (int)code, "libvirt cannot %s %s: %s%s", format, what, message,
                 code == LVP_ERROR_INVALID_REQUEST || code == LVP_ERROR_NOT_SUPPORTED
                     ? " (look at the template; --dry-run -o xml shows the domain)"
                     : "");

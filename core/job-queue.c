@@ -11,11 +11,9 @@
 
 struct LvpJobQueue {
     GThreadPool *pool;
-    GMutex mutex;
-    GCond idle;
-    guint unfinished; /* guarded by mutex */
-    gboolean closed;
-    GQueue ended; /* Job, the oldest first; main thread */
+    gint closed;      /* atomic; all else is of the main thread */
+    guint unfinished; /* jobs whose end has not been told yet */
+    GQueue ended;     /* Job, the oldest first */
     guint64 last_id;
 };
 
@@ -62,6 +60,7 @@ end_job(Job *job, const Update *update)
     lvp_job1_set_state(job->object, update->error ? "failed" : "done");
     /* The clients see all of it in one signal, with the end. */
     g_dbus_interface_skeleton_flush(G_DBUS_INTERFACE_SKELETON(job->object));
+    self->unfinished--;
     g_atomic_ref_count_inc(&job->references);
     g_queue_push_tail(&self->ended, job);
     while (g_queue_get_length(&self->ended) > KEEP_ENDED)
@@ -96,13 +95,23 @@ send_update(Job *job, const char *step, GVariant *result, GError *error)
     Update *update = g_new0(Update, 1);
     g_atomic_ref_count_inc(&job->references);
     *update = (Update){job, g_strdup(step), result, error};
-    g_main_context_invoke_full(NULL, G_PRIORITY_DEFAULT, apply_update, update, free_update);
+    /* Not g_main_context_invoke(): while the loop does not run, that would call it in this thread.
+     */
+    g_idle_add_full(G_PRIORITY_DEFAULT, apply_update, update, free_update);
 }
 
 static void
 say_step(gpointer data, const char *text)
 {
     send_update(data, text, NULL, NULL);
+}
+
+static gboolean
+refuse(GError **error)
+{
+    g_set_error(error, LVP_ERROR, LVP_ERROR_BUSY,
+                "libvirt-provider is being stopped: nothing is begun, try again when it runs");
+    return FALSE;
 }
 
 static void
@@ -113,40 +122,44 @@ run_job(gpointer data, gpointer user_data)
     LvpProgress progress = {say_step, job};
     GVariant *result = NULL;
     GError *error = NULL;
-    if (!job->func(job->data, &progress, &result, &error))
+    gboolean ok = g_atomic_int_get(&self->closed)
+                      ? refuse(&error)
+                      : job->func(job->data, &progress, &result, &error);
+    if (!ok)
         g_info("%s %s: %s", lvp_job1_get_operation(job->object), lvp_job1_get_subject(job->object),
                error->message);
     if (job->free_data)
         job->free_data(job->data);
     send_update(job, NULL, result ? g_variant_take_ref(result) : NULL, error);
     unref_job(job);
-    g_mutex_lock(&self->mutex);
-    if (--self->unfinished == 0)
-        g_cond_broadcast(&self->idle);
-    g_mutex_unlock(&self->mutex);
 }
 
 LvpJobQueue *
 lvp_job_queue_new(void)
 {
     LvpJobQueue *self = g_new0(LvpJobQueue, 1);
-    g_mutex_init(&self->mutex);
-    g_cond_init(&self->idle);
     self->pool = g_thread_pool_new(run_job, self, MAX_RUNNING, FALSE, NULL);
     return self;
+}
+
+static gboolean
+run_out_of_time(gpointer data)
+{
+    *(gboolean *)data = FALSE;
+    return G_SOURCE_REMOVE;
 }
 
 gboolean
 lvp_job_queue_close(LvpJobQueue *self, guint timeout_ms)
 {
-    gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
-    g_mutex_lock(&self->mutex);
-    self->closed = TRUE;
-    while (self->unfinished > 0 && g_cond_wait_until(&self->idle, &self->mutex, deadline))
-        ;
-    gboolean all_ended = self->unfinished == 0;
-    g_mutex_unlock(&self->mutex);
-    return all_ended;
+    gboolean in_time = TRUE;
+    guint timer = g_timeout_add(timeout_ms, run_out_of_time, &in_time);
+    g_atomic_int_set(&self->closed, TRUE);
+    while (self->unfinished > 0 && in_time)
+        g_main_context_iteration(NULL, TRUE);
+    if (in_time)
+        g_source_remove(timer);
+    return self->unfinished == 0;
 }
 
 void
@@ -158,24 +171,21 @@ lvp_job_queue_free(LvpJobQueue *self)
     while (g_main_context_iteration(NULL, FALSE))
         ; /* the last updates hold references */
     g_queue_clear_full(&self->ended, unref_job);
-    g_cond_clear(&self->idle);
-    g_mutex_clear(&self->mutex);
     g_free(self);
 }
 
 static gboolean
 admit(LvpJobQueue *self, GError **error)
 {
-    g_mutex_lock(&self->mutex);
-    gboolean room = !self->closed && self->unfinished < MAX_WAITING;
-    if (room)
-        self->unfinished++;
-    else
+    if (g_atomic_int_get(&self->closed))
+        return refuse(error);
+    if (self->unfinished >= MAX_WAITING) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_BUSY,
-                    self->closed ? "libvirt-provider is being stopped"
-                                 : "too many operations are waiting: try again later");
-    g_mutex_unlock(&self->mutex);
-    return room;
+                    "too many operations are waiting: try again later");
+        return FALSE;
+    }
+    self->unfinished++;
+    return TRUE;
 }
 
 char *

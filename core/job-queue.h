@@ -19,8 +19,9 @@ typedef gboolean (*LvpJobFunc)(gpointer data,
 
 /* The default main context of the calling thread exports the objects. */
 LvpJobQueue *lvp_job_queue_new(void);
-/* Takes no more jobs and waits up to TIMEOUT_MS for those that run; FALSE if some still do (then
- * the queue must stay in memory: leave the process). */
+/* Takes no more jobs, refuses those that wait, and runs the main context up to TIMEOUT_MS until the
+ * ends of all are told to their clients; FALSE if some still run (then the queue must stay in
+ * memory: leave the process). Main thread. */
 gboolean lvp_job_queue_close(LvpJobQueue *self, guint timeout_ms);
 /* After a close that returned TRUE. Accepts NULL. */
 void lvp_job_queue_free(LvpJobQueue *self);

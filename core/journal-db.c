@@ -3,9 +3,12 @@
 
 #include "journal-rows.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <libvirt-provider/error.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SCHEMA_VERSION 1
 #define REMOVALS_BETWEEN_CLEANUPS 64
@@ -106,18 +109,39 @@ struct LvpJournalDb {
 
 /* ---- statements ---- */
 
-/* What the system has said to sqlite, and where to look; g_free(). */
-static char *
-explain_error(LvpJournalDb *self)
+/* What the system has said. Of a file that can only be read sqlite keeps nothing, and of one that
+ * cannot be made the errno of its second try, which is for reading. */
+static int
+find_errno(const LvpJournalDb *self)
 {
-    int result = sqlite3_errcode(self->handle) & 0xff; /* without the extension */
     int code = sqlite3_system_errno(self->handle);
-    if (result != SQLITE_CANTOPEN && result != SQLITE_READONLY && result != SQLITE_IOERR &&
-        result != SQLITE_FULL)
-        return g_strdup("");
+    g_autofree char *folder = g_path_get_dirname(self->path);
+    if (code != 0 && code != ENOENT)
+        return code;
+    if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0 ||
+        (faccessat(AT_FDCWD, self->path, W_OK, AT_EACCESS) < 0 && errno != ENOENT))
+        return errno;
+    return code;
+}
+
+/* That, and where to look; g_free(). */
+static char *
+explain_errno(const LvpJournalDb *self)
+{
+    int code = find_errno(self);
     return g_strdup_printf(
         "%s%s%s: the daemon must be able to write in the state folder, see --libvirt-provider-dir",
         code ? " (" : "", code ? g_strerror(code) : "", code ? ")" : "");
+}
+
+static char *
+explain_error(const LvpJournalDb *self)
+{
+    int result = sqlite3_errcode(self->handle) & 0xff; /* without the extension */
+    if (result != SQLITE_CANTOPEN && result != SQLITE_READONLY && result != SQLITE_IOERR &&
+        result != SQLITE_FULL)
+        return g_strdup("");
+    return explain_errno(self);
 }
 
 static void
@@ -627,6 +651,18 @@ write_log_back(LvpJournalDb *self, GError **error)
     return FALSE;
 }
 
+/* sqlite opens what it cannot write for reading. */
+static gboolean
+check_writable(const LvpJournalDb *self, GError **error)
+{
+    if (sqlite3_db_readonly(self->handle, "main") != 1)
+        return TRUE;
+    g_autofree char *explanation = explain_errno(self);
+    g_set_error(error, LVP_ERROR, LVP_ERROR_HOST, "cannot open journal %s: it can only be read%s",
+                self->path, explanation);
+    return FALSE;
+}
+
 LvpJournalDb *
 lvp_journal_db_open(const char *path, gboolean is_new, GError **error)
 {
@@ -639,8 +675,9 @@ lvp_journal_db_open(const char *path, gboolean is_new, GError **error)
         return NULL;
     }
     sqlite3_busy_timeout(self->handle, 2000);
-    if (!execute(self, PRAGMAS, error) || !write_log_back(self, error) ||
-        !check_schema(self, is_new, error) || !prepare_statements(self, error))
+    if (!check_writable(self, error) || !execute(self, PRAGMAS, error) ||
+        !write_log_back(self, error) || !check_schema(self, is_new, error) ||
+        !prepare_statements(self, error))
         return NULL;
     return g_steal_pointer(&self);
 }

@@ -31,32 +31,68 @@ find_line(const char *text, const char *group, const char *key)
     return found;
 }
 
-/* TEXT without the lines that are neither comment, group nor pair in a group, each reported; so
- * that what else is wrong is told in the same run. g_free(). */
+/* Where a file is read line by line. */
+typedef struct {
+    const char *name;
+    LvpDiagnostics *diagnostics;
+    GHashTable *lines; /* "[group]key" -> line of the first */
+    char *group;       /* "[group]"; NULL before the first */
+    gboolean told;     /* of what stands before it */
+} Lines;
+
+/* GKeyFile would take the last of them without a word. */
+static void
+check_double(Lines *self, const char *pair, guint line)
+{
+    g_autofree char *key = g_strchomp(g_strndup(pair, strcspn(pair, "=")));
+    g_autofree char *full = g_strconcat(self->group, key, NULL);
+    guint first = GPOINTER_TO_UINT(g_hash_table_lookup(self->lines, full));
+    if (first > 0)
+        lvp_diagnostics_add(self->diagnostics, self->name, line, 1,
+                            "%s stands already in line %u: one of them has to go", key, first);
+    else
+        g_hash_table_insert(self->lines, g_steal_pointer(&full), GUINT_TO_POINTER(line));
+}
+
+/* FALSE after a report: it is neither comment, group nor pair in a group. */
+static gboolean
+check_line(Lines *self, const char *text, guint line)
+{
+    if (text[0] == '\0' || text[0] == '#')
+        return TRUE;
+    if (text[0] == '[' && g_str_has_suffix(text, "]")) {
+        g_free(self->group);
+        self->group = g_strdup(text);
+        return TRUE;
+    }
+    if (self->group && strchr(text, '=')) {
+        check_double(self, text, line);
+        return TRUE;
+    }
+    if (self->group)
+        lvp_diagnostics_add(self->diagnostics, self->name, line, 1,
+                            "'%.60s' is no KEY=VALUE, [group] or # comment", text);
+    else if (!self->told)
+        lvp_diagnostics_add(self->diagnostics, self->name, line, 1,
+                            "'%.60s' stands before the first [group]", text);
+    self->told = TRUE;
+    return FALSE;
+}
+
+/* TEXT without the bad lines, each reported; so that what else is wrong is told in the same run.
+ * g_free(). */
 static char *
 drop_bad_lines(const char *name, const char *text, LvpDiagnostics *diagnostics)
 {
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    gboolean in_group = FALSE, told = FALSE;
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    Lines self = {name, diagnostics, seen, NULL, FALSE};
     for (guint i = 0; lines[i]; i++) {
         g_autofree char *line = g_strstrip(g_strdup(lines[i]));
-        if (line[0] == '\0' || line[0] == '#')
-            continue;
-        if (line[0] == '[' && g_str_has_suffix(line, "]")) {
-            in_group = TRUE;
-            continue;
-        }
-        if (in_group && strchr(line, '='))
-            continue;
-        if (in_group)
-            lvp_diagnostics_add(diagnostics, name, i + 1, 1,
-                                "'%.60s' is no KEY=VALUE, [group] or # comment", line);
-        else if (!told)
-            lvp_diagnostics_add(diagnostics, name, i + 1, 1,
-                                "'%.60s' stands before the first [group]", line);
-        told = TRUE;
-        lines[i][0] = '\0';
+        if (!check_line(&self, line, i + 1))
+            lines[i][0] = '\0';
     }
+    g_free(self.group);
     return g_strjoinv("\n", lines);
 }
 

@@ -25,7 +25,9 @@ read_capability(LvpMachineClass *class,
     const char *resource = lvp_yaml_node_get_text(key);
     gint64 amount = 0;
     g_autoptr(GError) error = NULL;
-    if (!lvp_resource_is_name(resource)) {
+    if (!lvp_yaml_node_expect_text(key, "the name of a resource", diagnostics)) {
+        return;
+    } else if (!lvp_resource_is_name(resource)) {
         lvp_yaml_node_report(key, diagnostics,
                              "'%s' is no name of a resource (examples: cpu, memory, "
                              "gpu.nvidia/a30)",
@@ -54,7 +56,7 @@ read_class(const LvpYamlNode *node, GHashTable *names, LvpDiagnostics *diagnosti
         lvp_yaml_node_report(node, diagnostics, "a machine class needs name and capabilities");
         return NULL;
     }
-    if (!lvp_yaml_node_expect(name, LVP_YAML_SCALAR, "name", diagnostics) ||
+    if (!lvp_yaml_node_expect_text(name, "name", diagnostics) ||
         !lvp_yaml_node_expect(capabilities, LVP_YAML_MAPPING, "capabilities", diagnostics))
         return NULL;
     const char *text = lvp_yaml_node_get_text(name);
@@ -63,12 +65,12 @@ read_class(const LvpYamlNode *node, GHashTable *names, LvpDiagnostics *diagnosti
                              "'%s' is no name for a class: 1 to 64 of A-Z a-z 0-9 _ . - and no dot "
                              "first",
                              text);
-    gpointer first;
-    if (g_hash_table_lookup_extended(names, text, NULL, &first))
-        lvp_yaml_node_report(name, diagnostics, "class %s exists already in line %u", text,
-                             GPOINTER_TO_UINT(first));
+    const LvpYamlNode *first = g_hash_table_lookup(names, text);
+    if (first)
+        lvp_yaml_node_report(name, diagnostics, "class %s exists already in line %u, column %u",
+                             text, lvp_yaml_node_get_line(first), lvp_yaml_node_get_column(first));
     else
-        g_hash_table_insert(names, g_strdup(text), GUINT_TO_POINTER(lvp_yaml_node_get_line(name)));
+        g_hash_table_insert(names, (gpointer)(gsize)text, (gpointer)(gsize)name);
     LvpMachineClass *class = g_new0(LvpMachineClass, 1);
     class->name = g_strdup(text);
     class->capabilities = lvp_request_new();
@@ -92,7 +94,8 @@ lvp_machine_classes_read(const char *file, LvpDiagnostics *diagnostics)
         return NULL;
     g_autoptr(GPtrArray) classes =
         g_ptr_array_new_with_free_func((GDestroyNotify)lvp_machine_class_free);
-    g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    /* name -> its node, both of the tree */
+    g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
     for (guint i = 0; i < lvp_yaml_node_get_length(root); i++) {
         LvpMachineClass *class = read_class(lvp_yaml_node_get_item(root, i), names, diagnostics);
         if (class)

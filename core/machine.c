@@ -4,6 +4,8 @@
 #include <libvirt-provider/error.h>
 #include <string.h>
 
+#define NIL_UUID "00000000-0000-0000-0000-000000000000"
+
 LvpMachine *
 lvp_machine_new(const char *uuid, const char *name, const char *class_name)
 {
@@ -70,11 +72,12 @@ gboolean
 lvp_machine_check_uuid(const char *text, GError **error)
 {
     g_autofree char *lower = g_ascii_strdown(text, -1);
-    if (g_uuid_string_is_valid(text) && strcmp(lower, text) == 0)
+    if (g_uuid_string_is_valid(text) && strcmp(lower, text) == 0 && strcmp(text, NIL_UUID) != 0)
         return TRUE;
     g_autofree char *shown = g_utf8_make_valid(text, (gssize)strnlen(text, 80));
     g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
-                "'%s' is no uuid: use one in lower case, such as uuidgen prints", shown);
+                "'%s' is no uuid%s: use one in lower case, such as uuidgen prints", shown,
+                strcmp(text, NIL_UUID) == 0 ? " of a machine" : "");
     return FALSE;
 }
 

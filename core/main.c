@@ -10,6 +10,7 @@
 #include "setup.h"
 #include "standard-files.h"
 
+#include <errno.h>
 #include <glib-unix.h>
 #include <gudev/gudev.h>
 #include <locale.h>
@@ -27,6 +28,7 @@
 #define PASS_AFTER_DEVICE_MS 500
 #define PASS_WHILE_BLOCKED_MS 2000
 #define STOP_TIMEOUT_MS 10000
+#define FLUSH_TIMEOUT_MS 1000
 
 typedef struct {
     char **arguments;
@@ -43,6 +45,7 @@ typedef struct {
     GThreadPool *observer; /* one thread: what happened to a domain, one after the other */
     GMutex setup_mutex;    /* one setup or rescan at a time */
     GMainLoop *loop;
+    gboolean stopping;  /* nothing is begun any more; main thread */
     GUdevClient *udev;  /* NULL on a made host tree */
     guint pass_source;  /* the next pass; main thread */
     gint64 pass_due_us; /* when it is */
@@ -103,6 +106,8 @@ begin_pass(gpointer data)
 {
     Daemon *self = data;
     self->pass_source = 0;
+    if (self->stopping)
+        return G_SOURCE_REMOVE;
     schedule_pass(self, PASS_INTERVAL_MS);
     g_thread_pool_push(self->observer, PASS, NULL);
     return G_SOURCE_REMOVE;
@@ -262,6 +267,8 @@ reload_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *canc
 static gboolean
 handle_hangup(gpointer data)
 {
+    if (((const Daemon *)data)->stopping)
+        return G_SOURCE_CONTINUE;
     g_autoptr(GTask) task = g_task_new(NULL, NULL, NULL, NULL);
     g_task_set_task_data(task, data, NULL);
     g_task_run_in_thread(task, reload_in_thread);
@@ -278,13 +285,30 @@ handle_stop(gpointer data)
 
 /* ---- life ---- */
 
+static gboolean
+lock_host(const Daemon *self, GError **error)
+{
+    GError *problem = NULL;
+    if (lvp_host_lock_provider(self->host, &problem))
+        return TRUE;
+    if (geteuid() == 0 || problem->code == LVP_ERROR_BUSY) {
+        g_propagate_error(error, problem);
+        return FALSE;
+    }
+    g_set_error(error, LVP_ERROR, problem->code,
+                "%s: run it as root, or, to try it, with --host-root on a folder of your own",
+                problem->message);
+    g_error_free(problem);
+    return FALSE;
+}
+
 /* The order is that of trust: the lock before the journal, what is known before what is offered. */
 static gboolean
 start(Daemon *self, GError **error)
 {
     const LvpConfig *config = self->config;
     self->host = lvp_host_new(lvp_config_get_string(config, "host-root"), error);
-    if (!self->host || !lvp_host_lock_provider(self->host, error))
+    if (!self->host || !lock_host(self, error))
         return FALSE;
     self->boot_id = lvp_host_read_boot_id(self->host);
     self->journal = lvp_journal_open(lvp_config_get_string(config, "libvirt-provider-dir"), error);
@@ -322,13 +346,15 @@ start(Daemon *self, GError **error)
     return TRUE;
 }
 
-/* A job that the kernel does not let go of is left to the next start, which finds it in the
- * journal. */
+/* What runs is ended and answered first. A job that the kernel does not let go of is left to the
+ * next start, which finds it in the journal. */
 static void
 stop(Daemon *self)
 {
+    self->stopping = TRUE;
     if (self->queue && !lvp_job_queue_close(self->queue, STOP_TIMEOUT_MS)) {
         g_warning("an operation is still under way: the next start ends it");
+        lvp_service_flush(self->service, FLUSH_TIMEOUT_MS);
         _exit(EXIT_SUCCESS);
     }
     g_clear_object(&self->udev);
@@ -364,12 +390,12 @@ run(Daemon *self)
         sd_notify(0, "READY=1");
         g_main_loop_run(self->loop);
         sd_notify(0, "STOPPING=1");
-        g_main_loop_unref(self->loop);
     } else {
         fprintf(stderr, "libvirt-provider: %s\n", error->message);
     }
     gboolean bad_input = error && error->code == LVP_ERROR_INVALID_REQUEST;
     stop(self);
+    g_clear_pointer(&self->loop, g_main_loop_unref);
     return started ? EXIT_SUCCESS : bad_input ? EXIT_BAD_INPUT : EXIT_FAILURE;
 }
 
@@ -382,6 +408,38 @@ has_flag(char **arguments, const char *flag, const char *letter)
     return FALSE;
 }
 
+/* The end of --help and --version. */
+static int
+print(const char *text)
+{
+    if (fputs(text, stdout) != EOF && fflush(stdout) == 0)
+        return EXIT_SUCCESS;
+    fprintf(stderr, "libvirt-provider: cannot write the output: %s\n", g_strerror(errno));
+    return EXIT_FAILURE;
+}
+
+static int
+print_mistakes(const LvpDiagnostics *diagnostics)
+{
+    g_autofree char *text = lvp_diagnostics_to_text(diagnostics);
+    fprintf(stderr, "%s\n", text);
+    return EXIT_BAD_INPUT;
+}
+
+static int
+print_help(const char *const *arguments, gboolean version)
+{
+    g_autoptr(LvpDiagnostics) mistakes = lvp_diagnostics_new();
+    lvp_config_check_words(arguments, mistakes);
+    if (lvp_diagnostics_get_count(mistakes) > 0)
+        return print_mistakes(mistakes);
+    g_autofree char *text =
+        version ? g_strdup_printf("libvirt-provider %s (source ABI %u)\n", LVP_VERSION,
+                                  LVP_SOURCE_ABI)
+                : lvp_config_get_help(arguments);
+    return print(text);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -391,23 +449,15 @@ main(int argc, char **argv)
     setlocale(LC_ALL, "");
     g_set_prgname("libvirt-provider"); /* the help begins with it */
     const char *const *arguments = (const char *const *)argv;
-    if (has_flag(argv, "--help", "-h")) {
-        g_autofree char *help = lvp_config_get_help(arguments);
-        fputs(help, stdout);
-        return EXIT_SUCCESS;
-    }
-    if (has_flag(argv, "--version", "-V")) {
-        printf("libvirt-provider %s (source ABI %u)\n", LVP_VERSION, LVP_SOURCE_ABI);
-        return EXIT_SUCCESS;
-    }
+    gboolean help = has_flag(argv, "--help", "-h");
+    if (help || has_flag(argv, "--version", "-V"))
+        return print_help(arguments, !help);
     Daemon self = {.arguments = argv};
     g_autoptr(LvpDiagnostics) diagnostics = lvp_diagnostics_new();
     self.config = lvp_config_read(arguments, diagnostics);
     gboolean ok = has_no_mistakes(self.config, diagnostics);
-    if (!ok) {
-        g_autofree char *text = lvp_diagnostics_to_text(diagnostics);
-        fprintf(stderr, "%s\n", text);
-    }
+    if (!ok)
+        print_mistakes(diagnostics);
     if (!ok || lvp_options_get_boolean(self.config->core, "check-config")) {
         lvp_config_free(self.config);
         return ok ? EXIT_SUCCESS : EXIT_BAD_INPUT;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MAX_CALLS 4
+#define FLUSH_TIMEOUT_MS 1000
 
 /* ---- calls that may block: in a thread, answered from there ---- */
 
@@ -365,6 +366,49 @@ lvp_service_new(const LvpMachineJobs *jobs,
     return self;
 }
 
+/* Outlives the wait for it: a client that does not read keeps its flush for ever. */
+static void
+handle_flushed(GObject *connection, GAsyncResult *result, gpointer data)
+{
+    guint *n_pending = data;
+    g_autoptr(GError) error = NULL;
+    if (!g_dbus_connection_flush_finish(G_DBUS_CONNECTION(connection), result, &error))
+        g_debug("a client has gone before it was told all: %s", error->message);
+    (*n_pending)--;
+    g_rc_box_release(n_pending);
+}
+
+static gboolean
+run_out_of_time(gpointer data)
+{
+    *(gboolean *)data = FALSE;
+    return G_SOURCE_REMOVE;
+}
+
+/* Takes CONNECTIONS. */
+static void
+flush(GList *connections, guint timeout_ms)
+{
+    guint *n_pending = g_rc_box_new0(guint);
+    gboolean in_time = TRUE;
+    guint timer = g_timeout_add(timeout_ms, run_out_of_time, &in_time);
+    for (const GList *each = connections; each; each = each->next, (*n_pending)++)
+        g_dbus_connection_flush(each->data, NULL, handle_flushed, g_rc_box_acquire(n_pending));
+    while (*n_pending > 0 && in_time)
+        g_main_context_iteration(NULL, TRUE);
+    if (in_time)
+        g_source_remove(timer);
+    g_rc_box_release(n_pending);
+    g_list_free_full(connections, g_object_unref);
+}
+
+void
+lvp_service_flush(LvpService *self, guint timeout_ms)
+{
+    flush(g_dbus_interface_skeleton_get_connections(G_DBUS_INTERFACE_SKELETON(self->object)),
+          timeout_ms);
+}
+
 void
 lvp_service_free(LvpService *self)
 {
@@ -372,9 +416,11 @@ lvp_service_free(LvpService *self)
         return;
     lvp_events_set_listener(self->events, NULL, NULL);
     GDBusInterfaceSkeleton *object = G_DBUS_INTERFACE_SKELETON(self->object);
-    if (g_dbus_interface_skeleton_get_connection(object))
+    GList *connections = g_dbus_interface_skeleton_get_connections(object);
+    if (connections)
         g_dbus_interface_skeleton_unexport(object);
     g_thread_pool_free(self->pool, FALSE, TRUE);
+    flush(connections, FLUSH_TIMEOUT_MS);
     g_object_unref(self->object);
     g_free(self->host_root);
     g_free(self);

@@ -19,6 +19,10 @@ LvpService *lvp_service_new(const LvpMachineJobs *jobs,
                             LvpEvents *events,
                             const char *host_root,
                             const LvpServiceCalls *calls);
+/* Sends all clients what was said to them, as far as that goes within TIMEOUT_MS: one may not read.
+ * Runs the main context. */
+void lvp_service_flush(LvpService *self, guint timeout_ms);
+/* Waits for the calls that are under way, and answers them. */
 void lvp_service_free(LvpService *self);
 /* Offers the API on one connection. */
 gboolean lvp_service_export(LvpService *self, GDBusConnection *connection, GError **error);

@@ -107,6 +107,11 @@ call(LvpClient *self,
     g_dbus_error_strip_remote_error(problem);
     if (problem->domain == LVP_ERROR)
         g_propagate_error(error, g_steal_pointer(&problem));
+    else if (g_dbus_connection_is_closed(self->connection))
+        g_set_error(error, LVP_ERROR, LVP_ERROR_DAEMON,
+                    "libvirt-provider on %s went away before it has answered: look what became of "
+                    "it when it runs again",
+                    self->socket);
     else
         set_daemon_error(self, problem, error);
     return NULL;
@@ -179,7 +184,7 @@ handle_closed(GDBusConnection *connection, gboolean vanished, GError *error, gpo
     (void)vanished;
     (void)error;
     JobWait *wait = data;
-    wait->disconnected = TRUE;
+    wait->disconnected = !has_ended(wait);
     g_main_loop_quit(wait->loop);
 }
 
@@ -227,7 +232,7 @@ get_job_result(LvpClient *self, const JobWait *wait, guint timeout_s, GError **e
     if (wait->disconnected) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_DAEMON,
                     "libvirt-provider on %s went away meanwhile: what was begun is finished or "
-                    "undone at its next start",
+                    "undone at its next start; lpctl machine show, or device show, tells then",
                     self->socket);
         return NULL;
     }
@@ -272,10 +277,13 @@ wait_for_end(LvpClient *self, JobWait *wait, guint timeout_s)
     /* Not g_timeout_add_seconds(), which may come almost a second too early. */
     guint timeout_ms = MIN(timeout_s, G_MAXUINT / 1000) * 1000;
     guint deadline = timeout_s > 0 ? g_timeout_add(timeout_ms, run_out_of_time, wait) : 0;
-    if (g_dbus_connection_is_closed(self->connection))
-        wait->disconnected = TRUE;
-    else if (!has_ended(wait))
+    if (g_dbus_connection_is_closed(self->connection)) {
+        while (g_main_context_iteration(NULL, FALSE))
+            ; /* what it has said before it went */
+        wait->disconnected = !has_ended(wait);
+    } else if (!has_ended(wait)) {
         g_main_loop_run(wait->loop);
+    }
     if (wait->show)
         quiet = 0;
     if (quiet > 0 && g_main_context_find_source_by_id(NULL, quiet))

@@ -5,15 +5,26 @@
 
 #include <libvirt-provider/error.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define DEFAULT_SOCKET "/run/libvirt-provider/control.sock"
+/* As a shell has it for SIGPIPE, which GIO ignores. */
+#define EXIT_NO_READER (128 + SIGPIPE)
+
+static gboolean
+has_no_reader(const GError *error)
+{
+    return g_error_matches(error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE);
+}
 
 static int
 get_exit_code(const GError *error)
 {
+    if (has_no_reader(error))
+        return EXIT_NO_READER;
     if (error->domain != LVP_ERROR)
         return 1;
     switch ((LvpError)error->code) {
@@ -155,12 +166,7 @@ run_verb(const LvpCtlVerb *verb, const LvpCtlOptions *options, char **arguments,
             return FALSE;
     }
     ctl.client = client;
-    if (!verb->run(&ctl, error))
-        return FALSE;
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return TRUE;
-    g_set_error(error, LVP_ERROR, LVP_ERROR_HOST, "cannot write the output: %s", g_strerror(errno));
-    return FALSE;
+    return verb->run(&ctl, error);
 }
 
 static gboolean
@@ -196,8 +202,8 @@ main(int argc, char **argv)
     LvpCtlOptions options = {0};
     g_autoptr(GError) error = NULL;
     g_auto(GStrv) words = g_strdupv(argv);
-    gboolean ok = parse_and_run(&words, &options, &error);
-    if (!ok)
+    gboolean ok = parse_and_run(&words, &options, &error) && lvp_output_flush(&error);
+    if (!ok && !has_no_reader(error))
         fprintf(stderr, "lpctl: %s\n", error->message);
     lvp_ctl_options_clear(&options);
     return ok ? 0 : get_exit_code(error);

@@ -2,9 +2,11 @@
 /* monitor: events as they come, a line each, until the command is interrupted. */
 #include "commands.h"
 
+#include <errno.h>
 #include <glib-unix.h>
 #include <libvirt-provider/error.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define MAX_LAST 10000
 
@@ -14,6 +16,7 @@ typedef struct {
     gint64 last_id; /* of what was printed: what is listed and told at once is printed once */
     gboolean listed;
     GPtrArray *early; /* GVariant: told before the list was printed */
+    GError *problem;  /* why no more can be printed */
 } Monitor;
 
 static const char *
@@ -24,13 +27,14 @@ get_text(GVariant *row, const char *key)
     return text;
 }
 
-static void
+/* Each at once: FALSE, with the problem, where nothing can be written any more. */
+static gboolean
 print_event(Monitor *self, GVariant *row)
 {
     gint64 id = 0;
     g_variant_lookup(row, "id", "x", &id);
     if (id <= self->last_id)
-        return;
+        return TRUE;
     self->last_id = id;
     if (self->output->format == LVP_FORMAT_TABLE)
         printf("%s %s %s: %s -> %s: %s\n", get_text(row, "time"), get_text(row, "kind"),
@@ -38,26 +42,37 @@ print_event(Monitor *self, GVariant *row)
                get_text(row, "reason"));
     else
         lvp_output_line(self->output, row);
-    fflush(stdout);
+    return lvp_output_flush(&self->problem);
 }
 
 static void
 handle_event(gpointer data, GVariant *parameters)
 {
     Monitor *self = data;
-    GVariant *row = g_variant_get_child_value(parameters, 0);
-    if (!self->listed) {
-        g_ptr_array_add(self->early, row);
-        return;
-    }
-    print_event(self, row);
-    g_variant_unref(row);
+    g_autoptr(GVariant) row = g_variant_get_child_value(parameters, 0);
+    if (!self->listed)
+        g_ptr_array_add(self->early, g_steal_pointer(&row));
+    else if (!self->problem && !print_event(self, row))
+        g_main_loop_quit(self->loop);
 }
 
 static gboolean
 handle_interrupt(gpointer data)
 {
     Monitor *self = data;
+    g_main_loop_quit(self->loop);
+    return G_SOURCE_CONTINUE;
+}
+
+/* Nobody reads, or there is no standard output: the next event, which would tell, may be long in
+ * coming. */
+static gboolean
+handle_lost_output(gint fd, GIOCondition condition, gpointer data)
+{
+    (void)fd;
+    Monitor *self = data;
+    if (!self->problem)
+        lvp_output_set_error(condition & G_IO_NVAL ? EBADF : EPIPE, &self->problem);
     g_main_loop_quit(self->loop);
     return G_SOURCE_CONTINUE;
 }
@@ -73,11 +88,13 @@ print_first(Monitor *self, LvpCtl *ctl, guint last, GError **error)
     g_autoptr(GVariant) rows = g_variant_get_child_value(answer, 0);
     for (gsize i = 0; i < g_variant_n_children(rows); i++) {
         g_autoptr(GVariant) row = g_variant_get_child_value(rows, i);
-        print_event(self, row);
+        if (!print_event(self, row))
+            return FALSE;
     }
     self->listed = TRUE;
     for (guint i = 0; i < self->early->len; i++)
-        print_event(self, g_ptr_array_index(self->early, i));
+        if (!print_event(self, g_ptr_array_index(self->early, i)))
+            return FALSE;
     return TRUE;
 }
 
@@ -103,13 +120,19 @@ lvp_ctl_monitor(LvpCtl *ctl, GError **error)
         return FALSE;
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     g_autoptr(GPtrArray) early = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
-    Monitor monitor = {&ctl->output, loop, 0, FALSE, early};
+    Monitor monitor = {&ctl->output, loop, 0, FALSE, early, NULL};
     guint interrupt = g_unix_signal_add(SIGINT, handle_interrupt, &monitor);
     guint terminate = g_unix_signal_add(SIGTERM, handle_interrupt, &monitor);
+    guint lost = g_unix_fd_add(STDOUT_FILENO, G_IO_ERR, handle_lost_output, &monitor);
     lvp_client_subscribe(ctl->client, "Event", handle_event, &monitor);
     gboolean ok =
         print_first(&monitor, ctl, last, error) && lvp_client_run_loop(ctl->client, loop, error);
     g_source_remove(interrupt);
     g_source_remove(terminate);
-    return ok;
+    g_source_remove(lost);
+    if (!monitor.problem)
+        return ok;
+    g_clear_error(error);
+    g_propagate_error(error, monitor.problem);
+    return FALSE;
 }

@@ -79,23 +79,45 @@ lvp_ctl_options_list(LvpCtlOptions *options)
 
 /* ---- reading ---- */
 
-/* GOption takes "--force=no" for "--force". */
+/* The option that WORD is: "--name", "--name=value", or the last of "-ab", which alone may have a
+ * value. NULL: it is none of ours. */
+static const GOptionEntry *
+find_entry(const GArray *all_options, const char *word)
+{
+    gboolean is_long = g_str_has_prefix(word, "--");
+    g_autofree char *name = is_long ? g_strndup(word + 2, strcspn(word + 2, "=")) : NULL;
+    char letter = word[0] == '-' && word[1] != '\0' ? word[strlen(word) - 1] : '\0';
+    for (guint i = 0; i < all_options->len; i++) {
+        const GOptionEntry *entry = &g_array_index(all_options, LvpCtlOption, i).entry;
+        if (is_long ? strcmp(entry->long_name, name) == 0
+                    : letter != '\0' && entry->short_name == letter)
+            return entry;
+    }
+    return NULL;
+}
+
+/* GOption takes "--force=no" for "--force", and of an option that is given twice the last. */
 static gboolean
 check_words(char **words, const GArray *all_options, GError **error)
 {
+    g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
     for (guint i = 1; words[i] && strcmp(words[i], "--") != 0; i++) {
-        const char *value = strchr(words[i], '=');
-        if (!value || !g_str_has_prefix(words[i], "--"))
-            continue;
-        g_autofree char *name = g_strndup(words[i] + 2, (gsize)(value - words[i]) - 2);
-        for (guint k = 0; k < all_options->len; k++) {
-            const GOptionEntry *entry = &g_array_index(all_options, LvpCtlOption, k).entry;
-            if (entry->arg != G_OPTION_ARG_NONE || strcmp(entry->long_name, name) != 0)
-                continue;
-            g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
-                        "--%s takes no value: give it, or leave it out", name);
+        const GOptionEntry *entry = find_entry(all_options, words[i]);
+        gboolean has_value = g_str_has_prefix(words[i], "--") && strchr(words[i], '=');
+        gboolean takes_value = entry && entry->arg != G_OPTION_ARG_NONE;
+        gboolean is_list = entry && entry->arg == G_OPTION_ARG_STRING_ARRAY;
+        const char *problem =
+            entry && has_value && !takes_value ? "takes no value: give it, or leave it out"
+            : takes_value && !g_hash_table_add(seen, (gpointer)(gsize)entry) && !is_list
+                ? "may be given only once"
+                : NULL;
+        if (problem) {
+            g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "--%s %s", entry->long_name,
+                        problem);
             return FALSE;
         }
+        if (takes_value && !has_value && words[i + 1])
+            i++; /* whatever it looks like, that is its value */
     }
     return TRUE;
 }

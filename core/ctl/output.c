@@ -5,6 +5,8 @@
 #include "table.h"
 #include "yaml-writer.h"
 
+#include <errno.h>
+#include <gio/gio.h>
 #include <libvirt-provider/error.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,6 +47,27 @@ lvp_format_parse(const char *text, guint formats, LvpFormat *ret_format, GError 
 
 /* ---- the tree ---- */
 
+/* The attributes of a device are texts, an empty one says that there is nothing. */
+static JsonNode *
+copy_attributes(JsonNode *attributes)
+{
+    JsonNode *copy = json_node_copy(attributes);
+    JsonObject *texts = json_node_get_object(copy);
+    g_autoptr(GList) keys = json_object_get_members(texts);
+    for (const GList *key = keys; key; key = key->next)
+        if (json_object_get_string_member(texts, key->data)[0] == '\0')
+            json_object_set_null_member(texts, key->data);
+    return copy;
+}
+
+static JsonNode *
+make_value(const char *key, JsonNode *found)
+{
+    if (!found)
+        return json_node_new(JSON_NODE_NULL);
+    return strcmp(key, "attributes") == 0 ? copy_attributes(found) : json_node_copy(found);
+}
+
 /* A row with all keys of its kind, in their order. */
 static JsonNode *
 make_row(const LvpRowKind *kind, GVariant *values)
@@ -53,9 +76,8 @@ make_row(const LvpRowKind *kind, GVariant *values)
     JsonObject *source = json_node_get_object(found);
     JsonObject *row = json_object_new();
     for (guint i = 0; kind->keys[i]; i++) {
-        JsonNode *value = json_object_get_member(source, kind->keys[i]);
-        json_object_set_member(row, kind->keys[i],
-                               value ? json_node_copy(value) : json_node_new(JSON_NODE_NULL));
+        const char *key = kind->keys[i];
+        json_object_set_member(row, key, make_value(key, json_object_get_member(source, key)));
     }
     json_node_unref(found);
     JsonNode *node = json_node_new(JSON_NODE_OBJECT);
@@ -171,4 +193,27 @@ lvp_output_line(const LvpOutput *self, GVariant *values)
     }
     puts("---");
     lvp_yaml_print(node);
+}
+
+void
+lvp_output_set_error(int code, GError **error)
+{
+    if (code == EPIPE)
+        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE, "nobody reads the output");
+    else
+        g_set_error(error, LVP_ERROR, LVP_ERROR_HOST, "cannot write the output: %s",
+                    g_strerror(code));
+}
+
+gboolean
+lvp_output_flush(GError **error)
+{
+    int code = fflush(stdout) == 0 ? 0 : errno;
+    /* One that failed in the middle of a long output leaves no errno; what comes after it fails for
+     * the same reason. */
+    if (code == 0 && ferror(stdout))
+        code = putchar('\n') != EOF && fflush(stdout) == 0 ? EIO : errno;
+    if (code != 0)
+        lvp_output_set_error(code, error);
+    return code == 0;
 }

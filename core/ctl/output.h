@@ -52,3 +52,9 @@ lvp_output_row(const LvpOutput *self, const LvpRowKind *kind, GVariant *row, GEr
 void lvp_output_line(const LvpOutput *self, GVariant *values);
 /* Prints an a{sv} without a kind. */
 void lvp_output_values(const LvpOutput *self, GVariant *values);
+
+/* Why the output cannot be written, an errno: G_IO_ERROR_BROKEN_PIPE where nobody reads it, else
+ * LVP_ERROR_HOST. */
+void lvp_output_set_error(int code, GError **error);
+/* Whether all that was printed has been written. */
+gboolean lvp_output_flush(GError **error);

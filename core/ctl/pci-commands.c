@@ -36,8 +36,11 @@ lvp_ctl_check_pci_devices(LvpCtl *ctl, GError **error)
         return FALSE;
     g_autoptr(LvpOptions) options = lvp_options_new(pci->table->options);
     g_autoptr(LvpDiagnostics) diagnostics = lvp_diagnostics_new();
-    if (!lvp_options_set(options, PCI_FILE_OPTION, ctl->arguments[0], error))
+    if (!lvp_options_set(options, PCI_FILE_OPTION, ctl->arguments[0], NULL)) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                    "FILE must be the path of a file, but is '%s'", ctl->arguments[0]);
         return FALSE;
+    }
     pci->table->validate(options, diagnostics);
     if (lvp_diagnostics_get_count(diagnostics) > 0) {
         g_autofree char *text = lvp_diagnostics_to_text(diagnostics);

@@ -16,7 +16,7 @@ typedef struct {
 
 static char *cell_to_text(JsonNode *node);
 
-/* {"total": "2", "available": "1"} is "1/2"; other maps are "key=value ...". */
+/* {"total": "2", "available": "1"} is "1/2"; other maps are "key=value ...", with "-" for null. */
 static char *
 map_to_text(JsonObject *object)
 {
@@ -29,7 +29,7 @@ map_to_text(JsonObject *object)
     JsonNode *value;
     json_object_iter_init_ordered(&iter, object);
     while (json_object_iter_next_ordered(&iter, &key, &value)) {
-        g_autofree char *cell = cell_to_text(value);
+        g_autofree char *cell = JSON_NODE_HOLDS_NULL(value) ? g_strdup("-") : cell_to_text(value);
         g_string_append_printf(text, "%s%s=%s", text->len ? " " : "", key, cell);
     }
     return g_string_free(g_steal_pointer(&text), FALSE);

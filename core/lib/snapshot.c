@@ -157,15 +157,28 @@ has_set(const LvpUnit *self, const char *name)
     return FALSE;
 }
 
+static LvpAttribute *
+find_attribute(const LvpUnit *self, const char *key)
+{
+    for (guint i = 0; i < self->n_attributes; i++)
+        if (strcmp(self->attributes[i].key, key) == 0)
+            return &self->attributes[i];
+    return NULL;
+}
+
 void
 lvp_unit_add_found_attributes(LvpUnit *self, GVariant *found)
 {
     g_autoptr(GVariantIter) attributes = NULL;
     const char *key, *value;
     g_variant_get(found, "(asa{ss})", NULL, &attributes);
-    while (g_variant_iter_next(attributes, "{&s&s}", &key, &value))
-        if (lvp_unit_get_attribute(self, key)[0] == '\0')
+    while (g_variant_iter_next(attributes, "{&s&s}", &key, &value)) {
+        LvpAttribute *attribute = find_attribute(self, key);
+        if (!attribute)
             lvp_unit_set_attribute(self, g_intern_string(key), value);
+        else if (attribute->value[0] == '\0')
+            attribute->value = keep_text(self, value);
+    }
 }
 
 void
@@ -223,12 +236,8 @@ lvp_unit_get_resource(const LvpUnit *self)
 const char *
 lvp_unit_get_attribute(const LvpUnit *self, const char *key)
 {
-    for (guint i = 0; i < self->n_attributes; i++) {
-        const LvpAttribute *attribute = &self->attributes[i];
-        if (strcmp(attribute->key, key) == 0)
-            return attribute->value;
-    }
-    return "";
+    const LvpAttribute *attribute = find_attribute(self, key);
+    return attribute ? attribute->value : "";
 }
 
 gboolean

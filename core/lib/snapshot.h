@@ -33,8 +33,8 @@ struct LvpUnit {
 
 /* What is kept of a unit while it is held: (asa{ss}), its sets and attributes. Floating. */
 GVariant *lvp_unit_describe_found(const LvpUnit *self);
-/* The reverse: adds the sets and the attributes that the unit does not have yet; or only the
- * attributes. */
+/* The reverse: adds the sets and the attributes that the unit does not have yet, or has empty; or
+ * only the attributes. */
 void lvp_unit_add_found(LvpUnit *self, GVariant *found);
 void lvp_unit_add_found_attributes(LvpUnit *self, GVariant *found);
 /* Adds a copy of UNIT, which is of another snapshot, as one of RESOURCE; borrowed. */

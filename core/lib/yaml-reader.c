@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The only user of libyaml. Reads events, never yaml_parser_load: that takes minutes on hostile
  * nesting and accepts duplicate keys. */
+#include "yaml-node.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <libvirt-provider/yaml.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,22 +13,6 @@
 #define MAX_DEPTH 16
 #define MAX_BYTES (1u << 20)
 
-struct LvpYamlNode {
-    LvpYaml *tree; /* borrowed: for the file's name */
-    LvpYamlKind kind;
-    guint line, column;
-    gboolean cut_off; /* what comes after a syntax error in it is not known */
-    char *text;
-    GPtrArray *keys;   /* LvpYamlNode, of a mapping */
-    GPtrArray *items;  /* LvpYamlNode, of a mapping or sequence */
-    GHashTable *index; /* text of key -> item, both borrowed; of a mapping */
-};
-
-struct LvpYaml {
-    char *file;
-    LvpYamlNode *root;
-};
-
 typedef struct {
     LvpYaml *tree;
     yaml_parser_t parser;
@@ -35,21 +20,6 @@ typedef struct {
     guint depth;
     gboolean stopped; /* by a mistake after which nothing can be read */
 } Reader;
-
-static void
-free_node(gpointer data)
-{
-    LvpYamlNode *self = data;
-    if (!self)
-        return;
-    g_free(self->text);
-    g_clear_pointer(&self->keys, g_ptr_array_unref);
-    g_clear_pointer(&self->items, g_ptr_array_unref);
-    g_clear_pointer(&self->index, g_hash_table_unref);
-    g_free(self);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvpYamlNode, free_node)
 
 static void
 stop(Reader *reader, yaml_mark_t mark, const char *text)
@@ -84,9 +54,9 @@ new_node(Reader *reader, LvpYamlKind kind, yaml_mark_t mark)
     node->line = (guint)mark.line + 1;
     node->column = (guint)mark.column + 1;
     if (kind != LVP_YAML_SCALAR)
-        node->items = g_ptr_array_new_with_free_func(free_node);
+        node->items = g_ptr_array_new_with_free_func(lvp_yaml_node_free);
     if (kind == LVP_YAML_MAPPING) {
-        node->keys = g_ptr_array_new_with_free_func(free_node);
+        node->keys = g_ptr_array_new_with_free_func(lvp_yaml_node_free);
         node->index = g_hash_table_new(g_str_hash, g_str_equal);
     }
     return node;
@@ -131,8 +101,8 @@ add_pair(Reader *reader, LvpYamlNode *mapping, LvpYamlNode *key, LvpYamlNode *va
     if (key->kind != LVP_YAML_SCALAR) {
         lvp_yaml_node_report(key, reader->diagnostics, "a key must be plain text");
         reader->stopped = TRUE;
-        free_node(key);
-        free_node(value);
+        lvp_yaml_node_free(key);
+        lvp_yaml_node_free(value);
         return;
     }
     g_ptr_array_add(mapping->keys, key);
@@ -180,11 +150,12 @@ read_value(Reader *reader, const yaml_event_t *event)
     }
     if (event->type == YAML_SCALAR_EVENT) {
         LvpYamlNode *node = new_node(reader, LVP_YAML_SCALAR, event->start_mark);
+        node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
         node->text = g_strndup((const char *)event->data.scalar.value, event->data.scalar.length);
         if (strlen(node->text) == event->data.scalar.length)
             return node;
         stop(reader, event->start_mark, "text with a NUL character");
-        free_node(node);
+        lvp_yaml_node_free(node);
         return NULL;
     }
     if (reader->depth >= MAX_DEPTH) {
@@ -287,109 +258,4 @@ lvp_yaml_read_file(const char *file, LvpDiagnostics *diagnostics)
         return NULL;
     }
     return lvp_yaml_read_text(file, text, length, diagnostics);
-}
-
-void
-lvp_yaml_free(LvpYaml *self)
-{
-    if (!self)
-        return;
-    free_node(self->root);
-    g_free(self->file);
-    g_free(self);
-}
-
-/* ---- nodes ---- */
-
-const LvpYamlNode *
-lvp_yaml_get_root(const LvpYaml *self)
-{
-    return self->root;
-}
-
-LvpYamlKind
-lvp_yaml_node_get_kind(const LvpYamlNode *self)
-{
-    return self->kind;
-}
-
-guint
-lvp_yaml_node_get_line(const LvpYamlNode *self)
-{
-    return self->line;
-}
-
-const char *
-lvp_yaml_node_get_text(const LvpYamlNode *self)
-{
-    return self->text;
-}
-
-guint
-lvp_yaml_node_get_length(const LvpYamlNode *self)
-{
-    return self->items ? self->items->len : 0;
-}
-
-const LvpYamlNode *
-lvp_yaml_node_get_item(const LvpYamlNode *self, guint index)
-{
-    g_return_val_if_fail(index < lvp_yaml_node_get_length(self), NULL);
-    return g_ptr_array_index(self->items, index);
-}
-
-const LvpYamlNode *
-lvp_yaml_node_get_key(const LvpYamlNode *self, guint index)
-{
-    g_return_val_if_fail(self->keys && index < self->keys->len, NULL);
-    return g_ptr_array_index(self->keys, index);
-}
-
-const LvpYamlNode *
-lvp_yaml_node_find(const LvpYamlNode *self, const char *key)
-{
-    return self->index ? g_hash_table_lookup(self->index, key) : NULL;
-}
-
-void
-lvp_yaml_node_report(const LvpYamlNode *self, LvpDiagnostics *diagnostics, const char *format, ...)
-{
-    if (self->cut_off)
-        return;
-    va_list arguments;
-    va_start(arguments, format);
-    g_autofree char *text = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    lvp_diagnostics_add(diagnostics, self->tree->file, self->line, self->column, "%s", text);
-}
-
-gboolean
-lvp_yaml_node_expect(const LvpYamlNode *self,
-                     LvpYamlKind kind,
-                     const char *what,
-                     LvpDiagnostics *diagnostics)
-{
-    static const char *const NAMES[] = {"plain text", "a list", "a mapping (key: value)"};
-    if (self->kind == kind)
-        return TRUE;
-    lvp_yaml_node_report(self, diagnostics, "%s must be %s, but is %s", what, NAMES[kind],
-                         NAMES[self->kind]);
-    return FALSE;
-}
-
-void
-lvp_yaml_node_check_keys(const LvpYamlNode *self,
-                         const char *const *known,
-                         LvpDiagnostics *diagnostics)
-{
-    g_return_if_fail(self->kind == LVP_YAML_MAPPING);
-    g_autoptr(GString) names = g_string_new(NULL);
-    for (guint i = 0; known[i]; i++)
-        g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", known[i]);
-    for (guint i = 0; i < lvp_yaml_node_get_length(self); i++) {
-        const LvpYamlNode *key = lvp_yaml_node_get_key(self, i);
-        if (!g_strv_contains(known, key->text))
-            lvp_yaml_node_report(key, diagnostics, "unknown key '%s'; known here: %s", key->text,
-                                 names->str);
-    }
 }

@@ -44,7 +44,8 @@ LvpUnit *lvp_snapshot_add_unit(
 
 /* Units that share a set are given to one machine only. NAME such as "iommu:27". */
 void lvp_unit_add_exclusion_set(LvpUnit *self, const char *name);
-/* KEY is borrowed and must be a literal; it appears as it is in the API. */
+/* KEY is borrowed and must be a literal; it appears as it is in the API. Set each key of the source
+ * on each unit: an empty VALUE says that there is none, or that it is not known. */
 void lvp_unit_set_attribute(LvpUnit *self, const char *key, const char *value);
 /* It is named by the configuration, but cannot be given away: REASON says why and what to do. The
  * first REASON stays; it stands beside that of the first condition. */

@@ -42,11 +42,23 @@ LvpYaml *
 lvp_yaml_read_text(const char *file, const char *text, gsize length, LvpDiagnostics *diagnostics);
 void lvp_yaml_free(LvpYaml *self);
 
+/* What YAML 1.2 (its core schema, 10.3.2) and JSON take a scalar for. */
+typedef enum {
+    LVP_YAML_TEXT, /* all that is in quotes, and what is none of the others */
+    LVP_YAML_NULL, /* null, ~, or nothing at all */
+    LVP_YAML_BOOLEAN,
+    LVP_YAML_INTEGER,
+    LVP_YAML_FLOAT,
+} LvpYamlType;
+
 /* Borrowed, as long as the tree lives; never NULL. */
 const LvpYamlNode *lvp_yaml_get_root(const LvpYaml *self);
 LvpYamlKind lvp_yaml_node_get_kind(const LvpYamlNode *self);
 guint lvp_yaml_node_get_line(const LvpYamlNode *self);
-/* The text of a scalar, else NULL. */
+guint lvp_yaml_node_get_column(const LvpYamlNode *self);
+/* Of a scalar. */
+LvpYamlType lvp_yaml_node_get_type(const LvpYamlNode *self);
+/* A scalar as it is written, whatever its type, but without quotes; else NULL. */
 const char *lvp_yaml_node_get_text(const LvpYamlNode *self);
 /* Elements of a sequence, or pairs of a mapping. */
 guint lvp_yaml_node_get_length(const LvpYamlNode *self);
@@ -67,6 +79,9 @@ gboolean lvp_yaml_node_expect(const LvpYamlNode *self,
                               LvpYamlKind kind,
                               const char *what,
                               LvpDiagnostics *diagnostics);
+/* Whether the node is a scalar of type text; reports "WHAT must be text" and the like if not. */
+gboolean
+lvp_yaml_node_expect_text(const LvpYamlNode *self, const char *what, LvpDiagnostics *diagnostics);
 /* Reports each key of a mapping that is not in the NULL-ended KNOWN. */
 void lvp_yaml_node_check_keys(const LvpYamlNode *self,
                               const char *const *known,

@@ -15,7 +15,7 @@ typedef struct {
     guint subsystem_vendor, subsystem_device, revision;
     guint weight;      /* says also which of the above count */
     LvpPciOffer offer; /* its resource is borrowed from the list; NULL after a mistake in a name */
-    guint line;
+    guint line, column;
 } Entry;
 
 struct LvpPciDevicesFile {
@@ -27,7 +27,7 @@ struct LvpPciDevicesFile {
 typedef struct {
     LvpPciDevicesFile *file;
     LvpDiagnostics *diagnostics;
-    GHashTable *vendor_lines; /* vendor -> line */
+    GHashTable *vendor_ids; /* vendor -> LvpYamlNode, its id */
     guint n_unknown;          /* vendors without a valid id */
 } Reader;
 
@@ -71,32 +71,40 @@ parse_optional(const Reader *reader,
     return node && parse_hex(reader, node, key, width, ret_value);
 }
 
-/* A name of ALLOWED characters; NULL after a report. */
+#define LOWER "abcdefghijklmnopqrstuvwxyz"
+#define DIGITS "0123456789"
+#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+/* What a name is made of. */
+typedef struct {
+    const char *allowed, *shown;
+    gboolean may_be_integer; /* without quotes; it is taken as it is written */
+} NameRule;
+
+static const NameRule WORD = {LOWER DIGITS "_-", "a-z 0-9 _ -", FALSE};
+/* Devices are often called by a number only. */
+static const NameRule DEVICE_NAME = {LOWER UPPER DIGITS "._-", "A-Z a-z 0-9 . _ -", TRUE};
+
+/* NULL after a report. */
 static const char *
-parse_name(const Reader *reader,
-           const LvpYamlNode *mapping,
-           const char *key,
-           const char *allowed,
-           const char *shown)
+parse_name(const Reader *reader, const LvpYamlNode *mapping, const char *key, const NameRule *rule)
 {
     const LvpYamlNode *node = lvp_yaml_node_find(mapping, key);
     if (!node) {
         lvp_yaml_node_report(mapping, reader->diagnostics, "%s is missing", key);
         return NULL;
     }
-    if (!lvp_yaml_node_expect(node, LVP_YAML_SCALAR, key, reader->diagnostics))
+    gboolean is_integer = rule->may_be_integer && lvp_yaml_node_get_kind(node) == LVP_YAML_SCALAR &&
+                          lvp_yaml_node_get_type(node) == LVP_YAML_INTEGER;
+    if (!is_integer && !lvp_yaml_node_expect_text(node, key, reader->diagnostics))
         return NULL;
     const char *text = lvp_yaml_node_get_text(node);
-    if (text[0] != '\0' && strlen(text) <= 63 && strspn(text, allowed) == strlen(text))
+    if (text[0] != '\0' && strlen(text) <= 63 && strspn(text, rule->allowed) == strlen(text))
         return text;
     lvp_yaml_node_report(node, reader->diagnostics, "%s must be 1 to 63 of %s, but is '%s'", key,
-                         shown, text);
+                         rule->shown, text);
     return NULL;
 }
-
-#define LOWER "abcdefghijklmnopqrstuvwxyz"
-#define DIGITS "0123456789"
-#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 static const char *
 intern_resource(LvpPciDevicesFile *file, char *name)
@@ -203,9 +211,9 @@ report_rival(const Reader *reader, const LvpYamlNode *mapping, const Entry *entr
             continue;
         lvp_yaml_node_report(
             mapping, reader->diagnostics,
-            "matches the same devices as the entry in line %u, just as specifically: "
+            "matches the same devices as the entry in line %u, column %u, just as specifically: "
             "remove one, or add subsystem or revision",
-            other->line);
+            other->line, other->column);
         return;
     }
 }
@@ -221,11 +229,12 @@ read_device(const Reader *reader, const LvpYamlNode *node, guint vendor, const c
     if (!lvp_yaml_node_expect(node, LVP_YAML_MAPPING, "a device", reader->diagnostics))
         return;
     lvp_yaml_node_check_keys(node, KEYS, reader->diagnostics);
-    Entry entry = {.vendor = vendor, .line = lvp_yaml_node_get_line(node)};
+    Entry entry = {.vendor = vendor,
+                   .line = lvp_yaml_node_get_line(node),
+                   .column = lvp_yaml_node_get_column(node)};
     gboolean id_ok = parse_id(reader, node, &entry);
-    const char *name =
-        parse_name(reader, node, "name", LOWER UPPER DIGITS "._-", "A-Z a-z 0-9 . _ -");
-    const char *type = parse_name(reader, node, "type", LOWER DIGITS "_-", "a-z 0-9 _ -");
+    const char *name = parse_name(reader, node, "name", &DEVICE_NAME);
+    const char *type = parse_name(reader, node, "type", &WORD);
     gboolean refinements_ok = parse_refinements(reader, node, &entry);
     entry.offer.single_function = parse_choice(reader, node, "functions", "together", "single");
     entry.offer.wide_group = parse_choice(reader, node, "group", "refuse", "allow");
@@ -251,17 +260,18 @@ read_vendor(Reader *reader, const LvpYamlNode *node)
         lvp_yaml_node_report(node, reader->diagnostics, "id is missing");
     gboolean id_ok = id && parse_hex(reader, id, "id", 4, &vendor);
     if (id_ok) {
-        guint first =
-            GPOINTER_TO_UINT(g_hash_table_lookup(reader->vendor_lines, GUINT_TO_POINTER(vendor)));
-        if (first > 0)
-            lvp_yaml_node_report(id, reader->diagnostics,
-                                 "vendor 0x%04x stands already in line %u: put its devices there",
-                                 vendor, first);
+        const LvpYamlNode *first =
+            g_hash_table_lookup(reader->vendor_ids, GUINT_TO_POINTER(vendor));
+        if (first)
+            lvp_yaml_node_report(
+                id, reader->diagnostics,
+                "vendor 0x%04x stands already in line %u, column %u: put its devices there", vendor,
+                lvp_yaml_node_get_line(first), lvp_yaml_node_get_column(first));
         else
-            g_hash_table_insert(reader->vendor_lines, GUINT_TO_POINTER(vendor),
-                                GUINT_TO_POINTER(lvp_yaml_node_get_line(id)));
+            g_hash_table_insert(reader->vendor_ids, GUINT_TO_POINTER(vendor),
+                                (gpointer)(gsize)id);
     }
-    const char *name = parse_name(reader, node, "name", LOWER DIGITS "_-", "a-z 0-9 _ -");
+    const char *name = parse_name(reader, node, "name", &WORD);
     if (!id_ok) /* its entries are still compared with each other */
         vendor = MAX_VENDOR + ++reader->n_unknown;
     const LvpYamlNode *devices = lvp_yaml_node_find(node, "devices");
@@ -323,8 +333,8 @@ lvp_pci_devices_file_read(const char *file, LvpDiagnostics *diagnostics)
     self->resources = g_ptr_array_new_with_free_func(g_free);
     self->entries = g_array_new(FALSE, FALSE, sizeof(Entry));
     self->vendors = g_hash_table_new(NULL, NULL);
-    g_autoptr(GHashTable) vendor_lines = g_hash_table_new(NULL, NULL);
-    Reader reader = {self, diagnostics, vendor_lines, 0};
+    g_autoptr(GHashTable) vendor_ids = g_hash_table_new(NULL, NULL);
+    Reader reader = {self, diagnostics, vendor_ids, 0};
     read_root(&reader, lvp_yaml_get_root(yaml));
     index_vendors(self);
     return lvp_diagnostics_get_count(diagnostics) == before ? g_steal_pointer(&self) : NULL;

@@ -183,8 +183,7 @@ add_function(
         {"iommuGroup", function->group},
     };
     for (guint i = 0; i < G_N_ELEMENTS(attributes); i++)
-        if (attributes[i].value[0] != '\0')
-            lvp_unit_set_attribute(unit, attributes[i].key, attributes[i].value);
+        lvp_unit_set_attribute(unit, attributes[i].key, attributes[i].value);
     if (function->group[0] != '\0') {
         char set[LVP_PCI_NAME_SIZE + 8];
         g_snprintf(set, sizeof set, "iommu:%s", function->group);

@@ -104,7 +104,7 @@ write_vendor(Writer *writer, const LvpUnit *unit)
     writer->vendor_name = make_name(known, TRUE, fallback);
     g_string_append(writer->text, "  # ");
     append_to_comment(writer, known ? known : "not in pci.ids");
-    g_string_append_printf(writer->text, "\n  - id: \"%s\"\n    name: %s\n",
+    g_string_append_printf(writer->text, "\n  - id: \"%s\"\n    name: \"%s\"\n",
                            lvp_unit_get_attribute(unit, "vendor"), writer->vendor_name);
 }
 
@@ -175,7 +175,7 @@ write_entry(Writer *writer,
     for (guint i = 0; by_class && i < G_N_ELEMENTS(REFINEMENTS); i++)
         g_string_append_printf(writer->text, "%s  %s: \"%s\"\n", mark, REFINEMENTS[i],
                                lvp_unit_get_attribute(unit, REFINEMENTS[i]));
-    g_string_append_printf(writer->text, "%s  name: %s\n%s  type: %s\n", mark, name, mark,
+    g_string_append_printf(writer->text, "%s  name: \"%s\"\n%s  type: %s\n", mark, name, mark,
                            get_type_of(unit));
     writer->n_live += live ? 1 : 0;
 }

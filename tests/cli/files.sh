@@ -69,6 +69,17 @@ done
 classes "half a device" ":1:37: error: *finer*" '- {name: a, capabilities: {gpu.x/y: 500m}}\n'
 classes "no name of a resource" ":1:28: error: 'a b' is no name of a resource *" '- {name: a, capabilities: {a b: 1}}\n'
 
+for name in null "~" true 5 1.5 1e3 0x10; do
+    classes "name $name" ":1:10: error: name must be text, but $name is *: put it in quotes" "- {name: $name, capabilities: {cpu: 1}}\n"
+done
+classes "name of nothing" ":1:8: error: name must be text, but there is none" "- name:\n  capabilities: {cpu: 1}\n"
+classes "JSON with a number for a name" ":1:10: error: name must be text, but 5 is a number: put it in quotes" \
+    '[{"name":5,"capabilities":{"cpu":2}}]'
+classes "names in quotes" "" "$(printf -- '- {name: "%s", capabilities: {cpu: 1}}\\n' null true 5 1.5)"
+classes "names that are text without quotes" "" "$(printf -- '- {name: %s, capabilities: {cpu: 1}}\\n' yes off 82574l 1.2.3)"
+classes "resource of no text" ":1:*: error: the name of a resource must be text, but null is no value: put it in quotes" \
+    '- {name: a, capabilities: {null: 1}}\n'
+
 say pci_devices.yaml
 V='vendors: [{id: "0x10de", name: nvidia, devices: ['
 devices "no vendor" "" 'vendors: []\n'
@@ -82,6 +93,19 @@ done
 devices "id 0x20g7" ":1:55: error: id must be 0x and 4 hex digits, but is '0x20g7'" "$V"'{id: "0x20g7", name: a, type: gpu}]}]\n'
 devices "vendor id" ":1:16: error: id must be 0x and 4 hex digits, but is '10de'" \
     'vendors: [{id: "10de", name: nvidia, devices: []}]\n'
+for name in null "~" False 1.5 1e3; do
+    devices "name $name" ":1:*: error: name must be text, but $name is *: put it in quotes" "$V{id: 0x20b7, name: $name, type: gpu}]}]\n"
+done
+for type in null true 5; do
+    devices "type $type" ":1:*: error: type must be text, but $type is *: put it in quotes" "$V{id: 0x20b7, name: a, type: $type}]}]\n"
+done
+devices "vendor of a number" ":1:30: error: name must be text, but 3 is a number: put it in quotes" \
+    'vendors: [{id: 0x10de, name: 3, devices: []}]\n'
+devices "all of them" ":1:30: error: name *:2:*: error: name *:2:*: error: type *" \
+    'vendors: [{id: 0x10de, name: ~, devices: [\n{id: 0x20b7, name: null, type: 5}]}]\n'
+devices "names of digits, ids without quotes" "" "$V{id: 0x20b7, name: 82574, type: gpu}, {id: 0x030200, name: 5, type: gpu}]}]\n"
+devices "in quotes all is text" "" \
+    'vendors: [{id: 0x10de, name: "null", devices: [{id: "0x20b7", name: "1.5", type: "5"}]}]\n'
 devices "dot in a type" ":1:*: error: type must be 1 to 63 of *" "$V"'{id: "0x20b7", name: a, type: g.pu}]}]\n'
 devices "slash in a name" ":1:*: error: name must be 1 to 63 of *" "$V"'{id: "0x20b7", name: a/b, type: gpu}]}]\n'
 devices "half a subsystem" ":1:*: error: subsystemVendor and subsystemDevice must stand together" \

@@ -67,6 +67,16 @@ done
 check_config "driver timeout 0" "error: --resource-manager-pci-driver-timeout must be 1 second to 1 hour, but is 0" --resource-manager-pci-driver-timeout=0
 check_config "socket of a long path" "error: --control-socket is too long: *" --control-socket="/$(printf 'a%.0s' {1..107})"
 check_config "relative host root" "error: --host-root must be an absolute path, but is 'host'" --host-root=host
+check_config "host root that is not there" \
+    "error: --host-root is no host: cannot open /nonexistent/sys: No such file or directory (see --host-root: *" --host-root=/nonexistent
+check_config "file as a host root" "error: --host-root is no host: * Not a directory *" --host-root="$WORK/classes.yaml"
+check_config "host root without sys" "error: --host-root is no host: * No such file *" --host-root="$WORK/sources"
+for uri in "" garbage :///system /system %20:///system qemu://host:x/system; do
+    check_config "libvirt URI '$uri'" "error: --libvirt-uri must be a URI such as qemu:///system, but is '$uri'" --libvirt-uri="$uri"
+done
+for uri in qemu+ssh://root@host.example/system?keyfile=/root/key xen: test:///default nosuch:///x; do
+    check_config "libvirt URI $uri" "" --libvirt-uri="$uri"
+done
 check_config "all of them" "error: unexpected argument 'extra'*unknown option --a; *unknown option --b; *error: --log-level must *" \
     --a --log-level=loud --b 1 extra
 
@@ -91,6 +101,17 @@ key_file "no pair" "key.conf:2:1: error: *" '[libvirt-provider]\nhello\n'
 key_file "no group" "key.conf:1:1: error: *" 'log-level=info\n'
 key_file "NUL" "key.conf: error: has a NUL character" '[libvirt-provider]\nlog-level=info\n\0[cpu]\nx=1\n'
 key_file "no UTF-8" "key.conf:2:1: error: log-level *" '[libvirt-provider]\nlog-level=\xff\n'
+key_file "key twice" "key.conf:4:1: error: log-level stands already in line 2: one of them has to go" \
+    '[libvirt-provider]\nlog-level=info\n# log-level=error\n log-level = debug\n'
+key_file "key twice with the same value" "key.conf:3:1: error: overcommit-vcpu stands already in line 2: *" \
+    '[cpu]\novercommit-vcpu=2\novercommit-vcpu=2\n'
+key_file "group twice, and a key in both" "key.conf:4:1: error: overcommit-vcpu stands already in line 2: *" \
+    '[cpu]\novercommit-vcpu=2\n[cpu]\novercommit-vcpu=3\n'
+key_file "key three times, each with the first" "key.conf:3:1: error: * in line 2: *key.conf:4:1: error: * in line 2: *" \
+    '[cpu]\novercommit-vcpu=2\novercommit-vcpu=3\novercommit-vcpu=4\n'
+key_file "group twice with other keys" "" \
+    '[libvirt-provider]\nlog-level=info\n[cpu]\novercommit-vcpu=2\n[libvirt-provider]\nlibvirt-uri=test:///x\n'
+key_file "the same key in two groups" "" '[pci]\npci-devices-file='"$WORK"'/pci_devices.yaml\n[other]\npci-devices-file=x\n'
 key_file "byte order mark" "key.conf:1:1: error: *" '\xef\xbb\xbf[libvirt-provider]\n'
 check_config "missing key file" "/nonexistent: error: *No such file*" --config=/nonexistent
 check_config "folder as a key file" "/: error: *" --config=/

@@ -53,6 +53,23 @@ make_pci() {
     ln -s "../../../../devices/pci0000:00/$1" "$HOST/sys/kernel/iommu_groups/$5/devices/$1"
 }
 
+# hold ADDRESS...: an operation on the device waits in its beginning, until let_go ADDRESS...
+override_of() { echo "$HOST/sys/bus/pci/devices/$1/driver_override"; }
+hold() {
+    local address
+    for address; do rm "$(override_of "$address")" && mkfifo "$(override_of "$address")"; done
+}
+let_go() {
+    local address file
+    for address; do
+        file=$(override_of "$address")
+        {
+            echo vfio-pci >"$file.new" && mv "$file.new" "$file"
+            echo vfio-pci >&3
+        } 3>"$file" # opens when the operation reads
+    done
+}
+
 # Eight CPUs, 16 GiB, two network cards and a GPU.
 make_host() {
     mkdir -p "$HOST"/sys/class/{block,net} "$HOST/dev"
@@ -136,6 +153,17 @@ rejected() {
     output=$("$@" 2>"$WORK/stderr") || status=$?
     like "$name" "exit $status, $(wc -l <"$WORK/stderr") line: $output$(cat "$WORK/stderr")" \
         "exit $want, 1 line: $pattern"
+}
+
+# to_nobody COMMAND...: prints how it ends, and what it says on stderr, with a pipe as stdout that nobody reads.
+to_nobody() {
+    rm -f "$WORK/no-reader"
+    {
+        eventually 10 test -e "$WORK/no-reader"
+        "$@" 2>"$WORK/stderr"
+        echo "exit $?: $(cat "$WORK/stderr")" >"$WORK/status"
+    } | { exec <&- && touch "$WORK/no-reader"; }
+    cat "$WORK/status"
 }
 
 # check_config NAME PATTERN [FLAG...]: --check-config ends with 2 and says so; with 0 and nothing where PATTERN is "".

@@ -50,6 +50,28 @@ watch "$WORK/again" --last=3
 check "events outlive it" until_line "$WORK/again" "machine vm1: deleting -> -: -"
 end_watch
 
+say no output
+# cannot_write NAME MESSAGE COMMAND...: it ends with 1.
+cannot_write() { refused "$1" 1 "lpctl: cannot write the output: $2" "${@:3}"; }
+to_full() { timeout 10 lpctl monitor "$@" >/dev/full; }
+to_closed() { timeout 10 lpctl monitor "$@" >&-; }
+cannot_write "full disk" "No space left on device" to_full --last=3
+cannot_write "full disk, as JSON" "No space left on device" to_full --last=3 -o json
+cannot_write "closed standard output" "Bad file descriptor" to_closed
+cannot_write "closed standard output, and events" "Bad file descriptor" to_closed --last=3
+cordon_until_end() { lpctl device cordon "$FREE" && lpctl device uncordon "$FREE" && ! kill -0 $WATCHER; }
+lpctl monitor >/dev/full 2>"$WORK/full.errors" &
+WATCHER=$!
+check "it ends at the first event that cannot be written" eventually 10 cordon_until_end
+kill $WATCHER 2>/dev/null
+wait $WATCHER
+is "with 1" $? 1
+is "and the reason" "$(cat "$WORK/full.errors")" "lpctl: cannot write the output: No space left on device"
+like "head -n 1 has its line" "$(timeout 10 lpctl monitor --last=3 2>"$WORK/head.errors" | head -n 1
+    echo "exit ${PIPESTATUS[0]}")" "*T*Z *"$'\n'"exit 141"
+is "and no word on stderr" "$(cat "$WORK/head.errors")" ""
+is "nor without an event, where nobody reads" "$(to_nobody timeout 10 lpctl monitor)" "exit 141: "
+
 say bad input
 refused "wrong number" 2 "lpctl: --last must be a number from 0 to 10000, but is 'x'" lpctl monitor --last=x
 refused "format of rows" 2 "*" lpctl monitor -o csv

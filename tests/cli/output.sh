@@ -21,6 +21,13 @@ labels_as_csv() {
 }
 
 make_pci 0000:03:00.1 10de 10f0 040300 3 # goes along with the GPU, and is in no entry
+# A card on a driver of the host, and one without a driver and a group.
+make_pci 0000:04:00.0 8086 100e 020000 4
+rm "$HOST/sys/bus/pci/devices/0000:04:00.0/driver"
+mkdir "$HOST/sys/bus/pci/drivers/e1000"
+ln -s ../../../bus/pci/drivers/e1000 "$HOST/sys/bus/pci/devices/0000:04:00.0/driver"
+make_pci 0000:05:00.0 8086 100e 020000 5
+rm "$HOST/sys/bus/pci/devices/0000:05:00.0"/{driver,iommu_group}
 begin_provider
 arguments=()
 for label in "${LABELS[@]}"; do arguments+=(--label "$label"); done
@@ -40,6 +47,17 @@ done
 check "labels as csv" labels_as_csv
 is "all labels are kept" "$(machine vm1 '.labels | length')" ${#LABELS[@]}
 is "with their values" "$(machine vm1 '.labels["n\nl"]')" $'x\ny'
+KEYS="class,device,driver,iommuGroup,originalDriver,revision,subsystemDevice,subsystemVendor,vendor"
+is "each device has all attributes" \
+    "$(lpctl device list --all -o json | jq -r '.devices[].attributes | keys | join(",")' | sort -u)" "$KEYS"
+attributes() { device "$1" ".attributes | [.driver, .originalDriver, .iommuGroup] | tojson"; }
+is "a driver before vfio-pci that is not known is null" "$(attributes 0000:02:00.0)" '["vfio-pci",null,"2"]'
+is "a driver of the host is both" "$(attributes 0000:04:00.0)" '["e1000","e1000","4"]'
+is "what there is not is null" "$(attributes 0000:05:00.0)" '[null,null,null]'
+like "and - in a table" "$(lpctl device list --all -c id,driver,attributes.originalDriver,group --no-headers)" \
+    "*0000:04:00.0  e1000     e1000  4"$'\n'"0000:05:00.0  -         -      -"
+is "and empty in csv" "$(lpctl device list --all -c driver,attributes.originalDriver,group -o csv --no-headers | tail -n 1)" ,,
+like "and - among all" "$(lpctl device show 0000:05:00.0)" "*attributes: driver=- originalDriver=- vendor=0x8086 *iommuGroup=-"
 is "a new machine as json" "$(lpctl machine create vm3 --class tiny -o json | jq -r '.machines[0] | .name + " " + .state')" \
     "vm3 running"
 is "a new machine as a name" "$(lpctl machine create vm4 --class tiny -o name)" vm4

@@ -87,7 +87,8 @@ starts "new state folder" --libvirt-provider-dir="$WORK/state5/state"
 is "nobody else can read it" "$(stat -c %a "$WORK/state5/state/state.db")" 600
 
 say the host
-fails "no host" 2 "cannot open /nonexistent/sys: No such file or directory (see --host-root: *" --host-root=/nonexistent
+refused "no host" 2 "error: --host-root is no host: cannot open /nonexistent/sys: No such file or directory *" \
+    provider --host-root=/nonexistent
 mv "$HOST/sys/devices/system/cpu/online" "$WORK/online"
 fails "host without CPUs" 1 "source cpu: *" --log-level=error
 mv "$WORK/online" "$HOST/sys/devices/system/cpu/online"
@@ -96,7 +97,26 @@ fails "more memory reserved than there is" 2 "source memory: reserved-memory-siz
 cp -r "$HOST" "$WORK/plain" && rm -r "$WORK/plain/sys/bus"
 starts "a host without PCI" --host-root="$WORK/plain" --libvirt-provider-dir="$WORK/state.plain"
 
+as_nobody() { # who can read all of it, and write nothing
+    if [ "$(id -u)" = 0 ]; then
+        chmod 755 "$WORK" && chmod -R a+rX "$HOST" && mkdir -p "$HOST/run/libvirt-provider"
+        setpriv --reuid=65534 --regid=65534 --clear-groups "$@" </dev/null
+    else
+        chmod a-w "$HOST/run/libvirt-provider" && "$@" </dev/null
+    fi
+}
+if as_nobody libvirt-provider --version >/dev/null 2>&1; then
+    refused "not as root" 1 "libvirt-provider: cannot lock $HOST/run/libvirt-provider/provider.lock: Permission denied: run it as root, or, to try it, with --host-root on a folder of your own" \
+        as_nobody libvirt-provider "${FLAGS[@]}" --log-level=error
+else
+    say "skipped: another user cannot get at the build folder"
+fi
+chmod u+w "$HOST/run/libvirt-provider"
+
 say no libvirt
+for uri in "" garbage; do
+    refused "libvirt URI '$uri'" 2 "error: --libvirt-uri must be a URI such as qemu:///system, but is '$uri'" provider --libvirt-uri="$uri"
+done
 check "it starts" provider_start --libvirt-uri=test:///nonexistent
 HINT="(is it running? see systemctl status libvirtd; --libvirt-uri names another)"
 like "status says why, and what to do" "$(lpctl status -o json | jq -r .libvirt)" "not reachable: *nonexistent* $HINT"
@@ -113,11 +133,14 @@ install -D -t "$WORK/tree/core" "$BUILD"/core/{libvirt-provider,lpctl}
 install -D -t "$WORK/tree/plugins" "$BUILD"/plugins/*.so
 install -D -t "$WORK/tree/sbin" "$BUILD"/core/{libvirt-provider,lpctl}
 in_tree() { LD_LIBRARY_PATH=$BUILD/core "$WORK/tree/$@"; }
+default_folder() { in_tree "$1" --config=/dev/null/none --help | sed -nE 's/^ *--source-dir=.*default: (.*)\)$/\1/p'; }
+like "outside of a build folder --help names the installed ones" "$(default_folder core/libvirt-provider)" "/*/libvirt-provider/sources-*"
 refused "outside of a build folder they are the installed ones" 2 "*no source 'cpu' in /*/libvirt-provider/sources-*" \
     in_tree core/libvirt-provider --check-config --config=/dev/null/none
 touch "$WORK/tree/build.ninja"
 refused "in a build folder they are found there" 2 "/dev/null/none: error: *" \
     in_tree core/libvirt-provider --check-config --config=/dev/null/none
+is "which --help names" "$(default_folder core/libvirt-provider)" "$WORK/tree/plugins"
 check "whatever the working folder and the name of the link" sh -c "cd '$WORK' && ln -s tree/core/libvirt-provider link &&
     : >empty.conf && LD_LIBRARY_PATH='$BUILD/core' ./link --check-config --config=empty.conf"
 check "by lpctl, too" in_tree core/lpctl pci-devices check "$WORK/pci_devices.yaml"

@@ -152,6 +152,12 @@ no_stdout() { lpctl machine list >&-; }
 none() { lpctl machine list <&- >&- 2>&-; }
 no_template() { lpctl machine create a --class tiny --template - <&-; }
 refused "full disk" 1 "lpctl: cannot write the output: No space left*" full
+help_to_full() { lpctl --help >/dev/full; }
+refused "help on a full disk" 1 "lpctl: cannot write the output: No space left*" help_to_full
+for format in table json yaml csv name; do
+    is "a pipe that nobody reads, $format" "$(to_nobody lpctl device list --all -o $format)" "exit 141: "
+done
+is "a pipe that nobody reads, of help" "$(to_nobody lpctl --help)" "exit 141: "
 refused "closed standard output" 1 "lpctl: cannot write the output: Bad file*" no_stdout
 refused "all closed" 1 "" none
 refused "template from closed input" 2 "*Bad file descriptor" no_template

@@ -231,14 +231,29 @@ Test(config, values_that_the_daemon_refuses_are_named_where_they_were_given)
         "DIR/main.conf:3:1: error: resource-manager-vm-limit must not be negative, but "
         "is -1\n"
         "DIR/main.conf:4:1: error: host-root must be an absolute path, but is 'x'");
+    config_case_write("main.conf", "[libvirt-provider]\nhost-root=/nonexistent\nlibvirt-uri=\n");
+    g_auto(Outcome) outcome = config_case_read(NULL, NULL);
+    assert_contains(outcome.mistakes, "DIR/main.conf:2:1: error: host-root is no host: cannot "
+                                      "open /nonexistent/sys: No such file or directory ");
+    assert_contains(outcome.mistakes, "DIR/main.conf:3:1: error: libvirt-uri must be a URI such as "
+                                      "qemu:///system, but is ''");
     config_case_write("main.conf", "");
     assert_mistake_of("--log-level=loud", NULL, "error: --log-level must be error, warning");
 }
 
-Test(config, value_given_twice_is_named_where_it_stands_last)
+Test(config, key_given_twice_is_a_mistake_and_its_last_value_is_looked_at)
 {
     assert_mistakes("[good]\ngood-level=1\ngood-level=101\n",
+                    "DIR/main.conf:3:1: error: good-level stands already in line 2: one of them "
+                    "has to go\n"
                     "DIR/main.conf:3:1: error: good-level must be at most 100");
+}
+
+Test(config, key_given_twice_in_a_group_that_is_continued_is_a_mistake)
+{
+    assert_mistakes("[good]\ngood-level=1\n[other]\ngood-level=1\n[good]\n good-level = 1\n",
+                    "DIR/main.conf:6:1: error: good-level stands already in line 2: one of them "
+                    "has to go");
 }
 
 Test(config, socket_whose_path_is_too_long_is_a_mistake)

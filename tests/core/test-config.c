@@ -85,8 +85,8 @@ Test(config, value_may_be_the_next_argument)
 
 Test(config, last_of_equal_flags_wins)
 {
-    g_autoptr(LvpConfig) config = read_well("--libvirt-uri=a", "--libvirt-uri=b");
-    cr_assert_str_eq(get_uri(config), "b");
+    g_autoptr(LvpConfig) config = read_well("--libvirt-uri=a:", "--libvirt-uri=b:");
+    cr_assert_str_eq(get_uri(config), "b:");
 }
 
 Test(config, boolean_flag_needs_no_value)
@@ -98,11 +98,12 @@ Test(config, boolean_flag_needs_no_value)
 
 Test(config, files_of_conf_d_come_in_the_order_of_names)
 {
-    config_case_write("conf.d/20.conf", "[libvirt-provider]\nlibvirt-uri=second\n");
-    config_case_write("conf.d/10.conf", "[libvirt-provider]\nlibvirt-uri=first\nhost-root=/a\n");
+    config_case_write("conf.d/20.conf", "[libvirt-provider]\nlibvirt-uri=second:\n");
+    config_case_write("conf.d/10.conf",
+                      "[libvirt-provider]\nlibvirt-uri=first:\nlog-level=debug\n");
     g_autoptr(LvpConfig) config = read_well(NULL, NULL);
-    cr_assert_str_eq(get_uri(config), "second");
-    cr_assert_str_eq(lvp_config_get_string(config, "host-root"), "/a");
+    cr_assert_str_eq(get_uri(config), "second:");
+    cr_assert_str_eq(lvp_config_get_string(config, "log-level"), "debug");
 }
 
 Test(config, other_files_of_conf_d_are_passed_over)

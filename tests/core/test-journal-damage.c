@@ -9,8 +9,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#define NOBODY 65534
 #define UUID_1 "00000000-0000-4000-8000-000000000001"
 #define UUID_2 "00000000-0000-4000-8000-000000000002"
 
@@ -80,6 +82,62 @@ static void
 execute(const char *sql)
 {
     g_free(journal_file_query(folder, sql));
+}
+
+/* ---- no right to write ---- */
+
+/* From here on this process is nobody's, who owns the state folder; until become_root(). */
+static void
+become_nobody(void)
+{
+    if (geteuid() != 0)
+        return;
+    cr_assert_eq(chmod(lvp_scratch_get_root(scratch), 0755), 0);
+    cr_assert_eq(chown(folder, NOBODY, NOBODY), 0);
+    cr_assert_eq(seteuid(NOBODY), 0);
+}
+
+static void
+become_root(void)
+{
+    if (getuid() == 0)
+        cr_assert_eq(seteuid(0), 0);
+}
+
+/* Opening fails, and the text says why and where to look. */
+static void
+assert_no_right(void)
+{
+    g_autoptr(GError) error = NULL;
+    become_nobody();
+    LvpJournal *opened = lvp_journal_open(folder, &error);
+    become_root();
+    cr_assert_null(opened);
+    assert_error(error, LVP_ERROR_HOST);
+    assert_contains(error->message, "Permission denied");
+    assert_contains(error->message, "the daemon must be able to write in the state folder, see "
+                                    "--libvirt-provider-dir");
+}
+
+Test(journal, file_that_can_only_be_read_is_told_with_the_reason)
+{
+    g_autofree char *file = lvp_scratch_get_path(scratch, "state/state.db");
+    g_autofree char *lock = lvp_scratch_get_path(scratch, "state/state.lock");
+    lvp_journal_close(g_steal_pointer(&journal));
+    cr_assert_eq(chmod(file, 0444), 0);
+    cr_assert_eq(chmod(lock, 0666), 0);
+    assert_no_right();
+}
+
+Test(journal, folder_that_can_only_be_read_is_told_with_the_reason)
+{
+    g_autofree char *file = lvp_scratch_get_path(scratch, "state/state.db");
+    g_autofree char *lock = lvp_scratch_get_path(scratch, "state/state.lock");
+    lvp_journal_close(g_steal_pointer(&journal));
+    cr_assert_eq(unlink(file), 0);
+    cr_assert_eq(chmod(lock, 0666), 0);
+    cr_assert_eq(chmod(folder, 0555), 0);
+    assert_no_right();
 }
 
 /* ---- contradictions ---- */

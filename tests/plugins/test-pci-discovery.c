@@ -269,13 +269,16 @@ Test(pci_discovery, attributes_are_the_texts_of_sysfs)
         cr_assert_str_eq(lvp_unit_get_attribute(unit, EXPECTED[i][0]), EXPECTED[i][1]);
 }
 
-Test(pci_discovery, driver_and_group_are_left_out_where_there_is_none)
+Test(pci_discovery, driver_and_group_are_empty_where_there_is_none)
 {
     lvp_fake_host_add_pci(
         fake, &(LvpFakePci){.address = "0000:01:00.0", .vendor = 0x10de, .device = 0x20b7});
     g_autoptr(LvpSnapshot) snapshot = discover(file, FALSE);
     const LvpUnit *unit = find_unit(snapshot, "0000:01:00.0");
-    cr_assert_eq(unit->n_attributes, 6);
+    static const char *const EMPTY[] = {"driver", "originalDriver", "iommuGroup"};
+    cr_assert_eq(unit->n_attributes, 9);
+    for (guint i = 0; i < G_N_ELEMENTS(EMPTY); i++)
+        cr_assert_str_eq(lvp_unit_get_attribute(unit, EMPTY[i]), "");
     cr_assert_null(unit->sets);
 }
 

@@ -127,22 +127,22 @@ Test(pci_generate, devices_stand_by_vendor_and_id_with_their_addresses)
     cr_assert_str_eq(body, "vendors:\n"
                            "  # NVIDIA Corporation\n"
                            "  - id: \"0x10de\"\n"
-                           "    name: nvidia\n"
+                           "    name: \"nvidia\"\n"
                            "    devices:\n"
                            "      # GA100GL [A30 PCIe]\n"
                            "      # 0000:01:00.0: free\n"
                            "      # 0000:3b:00.0: free\n"
                            "      - id: \"0x20b7\"\n"
-                           "        name: a30-pcie\n"
+                           "        name: \"a30-pcie\"\n"
                            "        type: gpu\n"
                            "  # not in pci.ids\n"
                            "  - id: \"0x8086\"\n"
-                           "    name: v8086\n"
+                           "    name: \"v8086\"\n"
                            "    devices:\n"
                            "      # not in pci.ids\n"
                            "      # 0000:af:00.0: free\n"
                            "      - id: \"0x0001\"\n"
-                           "        name: d0001\n"
+                           "        name: \"d0001\"\n"
                            "        type: usb\n");
 }
 
@@ -204,7 +204,7 @@ Test(pci_generate, model_that_the_host_uses_is_commented_out_with_the_reason)
     g_autofree char *text = generate();
     assert_contains(text, "      # 0000:3b:00.0: nvme0n1 is mounted on /srv\n"
                           "      # - id: \"0x20b7\"\n"
-                          "      #   name: a30-pcie\n"
+                          "      #   name: \"a30-pcie\"\n"
                           "      #   type: nvme\n");
     assert_resources(text, "nvme.nvidia/a30-pcie-20b8");
 }

@@ -208,6 +208,24 @@ Test(snapshot, attribute_is_read_by_its_key_and_empty_where_there_is_none)
     cr_assert_str_eq(lvp_unit_get_attribute(unit, "rev"), "");
 }
 
+Test(snapshot, what_was_found_before_fills_attributes_that_are_empty_or_missing)
+{
+    g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();
+    LvpUnit *before = add_unit(snapshot);
+    lvp_unit_set_attribute(before, "driver", "nvidia");
+    lvp_unit_set_attribute(before, "originalDriver", "nvidia");
+    lvp_unit_set_attribute(before, "revision", "");
+    g_autoptr(GVariant) found = g_variant_ref_sink(lvp_unit_describe_found(before));
+    LvpUnit *now = add_unit(snapshot);
+    lvp_unit_set_attribute(now, "driver", "vfio-pci");
+    lvp_unit_set_attribute(now, "originalDriver", "");
+    lvp_unit_add_found_attributes(now, found);
+    cr_assert_eq(now->n_attributes, 3);
+    cr_assert_str_eq(lvp_unit_get_attribute(now, "driver"), "vfio-pci");
+    cr_assert_str_eq(lvp_unit_get_attribute(now, "originalDriver"), "nvidia");
+    cr_assert_str_eq(now->attributes[2].key, "revision");
+}
+
 Test(snapshot, condition_is_read_by_its_own_bit)
 {
     g_autoptr(LvpSnapshot) snapshot = lvp_snapshot_new();

@@ -70,6 +70,61 @@ Test(yaml_reader, sequence_gives_elements_in_their_order)
     cr_assert_str_eq(lvp_yaml_node_get_text(lvp_yaml_node_get_item(inner, 1)), "z");
 }
 
+/* All scalars of the list TEXT are of TYPE. */
+static void
+assert_types(const char *text, LvpYamlType type)
+{
+    g_autoptr(LvpYaml) tree = read_well(text);
+    const LvpYamlNode *root = lvp_yaml_get_root(tree);
+    cr_assert_gt(lvp_yaml_node_get_length(root), 0);
+    for (guint i = 0; i < lvp_yaml_node_get_length(root); i++) {
+        const LvpYamlNode *node = lvp_yaml_node_get_item(root, i);
+        cr_assert_eq(lvp_yaml_node_get_type(node), type, "'%s' is of type %d",
+                     lvp_yaml_node_get_text(node), lvp_yaml_node_get_type(node));
+    }
+}
+
+Test(yaml_reader, types_are_those_of_the_core_schema)
+{
+    assert_types("[~, null, Null, NULL, ]", LVP_YAML_NULL);
+    assert_types("-\n-\n", LVP_YAML_NULL);
+    assert_types("[true, True, TRUE, false, False, FALSE]", LVP_YAML_BOOLEAN);
+    assert_types("[0, 5, 007, -19, +1, 0o17, 0x10de, 0xA, 82574]", LVP_YAML_INTEGER);
+    assert_types("[1.5, .5, 5., -0.0, 12e03, 1E-3, -2E+05, .inf, -.Inf, +.INF, .nan, .NaN, .NAN]",
+                 LVP_YAML_FLOAT);
+    assert_types(
+        "[nULL, tRUE, yes, no, on, off, y, 82574l, 1.2.3, a1, 1e, e1, 0x, 0o8, 0xg, '-', +, "
+        "., .e1, -.nan, .infinity, 1 2, 1_000, 0b1, 12e1.5]",
+        LVP_YAML_TEXT);
+    assert_types("['null', \"~\", '', \"true\", '5', \"1.5\"]", LVP_YAML_TEXT);
+    assert_types("- |\n  null\n- >-\n  5\n", LVP_YAML_TEXT);
+}
+
+static void
+assert_no_text(const char *text, const char *expected)
+{
+    g_autoptr(LvpDiagnostics) diagnostics = lvp_diagnostics_new();
+    g_autoptr(LvpYaml) tree = read_well(text);
+    cr_assert_not(lvp_yaml_node_expect_text(lvp_yaml_node_find(lvp_yaml_get_root(tree), "a"),
+                                            "name", diagnostics));
+    g_autofree char *told = lvp_diagnostics_to_text(diagnostics);
+    cr_assert_str_eq(told, expected);
+}
+
+Test(yaml_reader, scalar_that_is_no_text_is_reported_with_what_it_is)
+{
+    assert_no_text("a: null", FILE_NAME ":1:4: error: name must be text, but null is no value: "
+                                        "put it in quotes");
+    assert_no_text("{\"a\":true}", FILE_NAME ":1:6: error: name must be text, but true is a "
+                                             "boolean: put it in quotes");
+    assert_no_text("a: 5", FILE_NAME ":1:4: error: name must be text, but 5 is a number: put it in "
+                                     "quotes");
+    assert_no_text("a: 1e3", FILE_NAME ":1:4: error: name must be text, but 1e3 is a number: put "
+                                       "it in quotes");
+    assert_no_text("a:\n", FILE_NAME ":1:3: error: name must be text, but there is none");
+    assert_no_text("a: []", FILE_NAME ":1:4: error: name must be plain text, but is a list");
+}
+
 Test(yaml_reader, numbers_stay_text)
 {
     g_autoptr(LvpYaml) tree = read_well("[0x10de, \"0x10de\", 1e3, true, ~]");
