@@ -420,6 +420,7 @@ lvp_allocator_finish(LvpAllocator *self, LvpMachine *machine, GError **error)
     g_mutex_lock(&self->mutex);
     if (ok) {
         machine->busy = FALSE;
+        g_clear_pointer(&machine->failure, g_free);
     } else {
         machine->operation = operation;
         machine->created = created;
