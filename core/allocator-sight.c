@@ -193,7 +193,6 @@ lvp_allocator_drop_notes(LvpAllocator *self, LvpMachine *machine)
 {
     g_mutex_lock(&self->mutex);
     g_hash_table_remove_all(machine->notes);
-    g_clear_pointer(&machine->failure, g_free);
     g_mutex_unlock(&self->mutex);
 }
 

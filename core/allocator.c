@@ -430,6 +430,7 @@ lvp_allocator_finish(LvpAllocator *self, LvpMachine *machine, GError **error)
     machine->generation = done.generation;
     machine->busy = FALSE;
     g_clear_pointer(&machine->error, g_free);
+    g_clear_pointer(&machine->failure, g_free);
     lvp_allocator_tell_machine(self, machine);
     g_mutex_unlock(&self->mutex);
     return TRUE;

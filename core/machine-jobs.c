@@ -169,15 +169,16 @@ carry_out_start(const LvpMachineJobs *jobs,
         if (!commit_again(jobs, sources, machine, error))
             return FALSE;
     }
-    if (strcmp(machine->boot_id, jobs->boot_id) != 0 &&
-        !lvp_allocator_advance(jobs->allocator, machine, LVP_STEP_COMMITTED, jobs->boot_id, error))
-        return FALSE;
     if (state == LVP_DOMAIN_ABSENT && !lvp_step_define_domain(jobs, sources, machine, error))
         return FALSE;
     lvp_step_say(progress, "starting the domain");
     if (!lvp_hypervisor_start(jobs->hypervisor, machine->uuid, error))
         return FALSE;
     lvp_step_look_at_domain(jobs, machine);
+    /* Only now: an autostart that fails is tried again. */
+    if (strcmp(machine->boot_id, jobs->boot_id) != 0 &&
+        !lvp_allocator_advance(jobs->allocator, machine, LVP_STEP_COMMITTED, jobs->boot_id, error))
+        return FALSE;
     return lvp_allocator_finish(jobs->allocator, machine, error);
 }
 

@@ -165,6 +165,20 @@ is_still_orphaned(const Pass *self, const LvpMachine *machine)
            state == LVP_DOMAIN_ABSENT;
 }
 
+/* It runs in this boot: so it has had its start, and stays off when its guest ends. */
+static gboolean
+adopt(const Pass *self, const char *uuid, GError **error)
+{
+    const LvpMachineJobs *jobs = self->jobs;
+    g_autoptr(LvpMachine) machine = lvp_allocator_resume(jobs->allocator, uuid, LVP_OPERATION_NONE);
+    if (!machine)
+        return TRUE;
+    gboolean ok =
+        lvp_allocator_advance(jobs->allocator, machine, LVP_STEP_COMMITTED, jobs->boot_id, error);
+    lvp_allocator_rest(jobs->allocator, machine);
+    return ok;
+}
+
 /* TRUE where the machine is to be looked at again: it is another now. */
 static gboolean
 act(Pass *self, LvpMachine *machine, const LvpSight *sight)
@@ -195,6 +209,11 @@ act(Pass *self, LvpMachine *machine, const LvpSight *sight)
             return TRUE;
         }
         note_failure(self, machine, "autostart", error);
+        return FALSE;
+    case LVP_ACTION_ADOPT:
+        if (adopt(self, machine->uuid, &error))
+            return TRUE;
+        note_failure(self, machine, "after a reboot", error);
         return FALSE;
     case LVP_ACTION_GIVE_BACK:
         if (!is_still_orphaned(self, machine))

@@ -35,9 +35,10 @@ lvp_verdict_decide(const LvpSight *sight)
     case LVP_DOMAIN_ABSENT:
         return sight->orphaned_for_us >= sight->orphan_grace_us ? LVP_ACTION_GIVE_BACK
                                                                 : LVP_ACTION_REST;
-    case LVP_DOMAIN_UNKNOWN:
     case LVP_DOMAIN_RUNNING:
     case LVP_DOMAIN_PAUSED:
+        return sight->same_boot ? LVP_ACTION_REST : LVP_ACTION_ADOPT;
+    case LVP_DOMAIN_UNKNOWN:
         break;
     }
     return LVP_ACTION_REST;

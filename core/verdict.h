@@ -14,6 +14,7 @@ typedef enum {
     LVP_ACTION_SETTLE,    /* a start or stop that was begun: the domain's own state decides */
     LVP_ACTION_BIND,      /* after a reboot: take the resources from the host again */
     LVP_ACTION_START,     /* the same, and start it */
+    LVP_ACTION_ADOPT,     /* somebody else has started it in this boot */
     LVP_ACTION_GIVE_BACK, /* its domain has been gone for longer than the grace */
 } LvpAction;
 

@@ -5,9 +5,22 @@
 #include "reconcile.h"
 #include "world.h"
 
+#include <dlfcn.h>
+#include <libvirt/libvirt.h>
 #include <string.h>
 
 static World *world;
+
+/* Stands before libvirt's own, which starts everything. */
+static gboolean libvirt_starts_nothing;
+
+int
+virDomainCreate(virDomainPtr domain)
+{
+    int (*real)(virDomainPtr) = NULL;
+    *(void **)&real = dlsym(RTLD_NEXT, "virDomainCreate");
+    return libvirt_starts_nothing ? -1 : real(domain);
+}
 
 static void
 set_up(void)
@@ -89,6 +102,36 @@ Test(recovery, machine_that_was_to_be_off_stays_off_though_marked_autostart)
     cr_assert(scripted_source_has_taken(world->cards, CARD_1));
 }
 
+Test(recovery, autostart_that_failed_is_named_and_tried_again)
+{
+    make_autostarting(TRUE);
+    world_reboot(world);
+    libvirt_starts_nothing = TRUE;
+    reconcile();
+    world->cards->found_again = LVP_VERDICT_MATCHES;
+    reconcile();
+    assert_state("stopped");
+    assert_reason("autostart: ");
+    cr_assert(scripted_source_has_taken(world->cards, CARD_1));
+    world_restart(world);
+    libvirt_starts_nothing = FALSE;
+    reconcile();
+    assert_state("running");
+    cr_assert_null(lvp_machine_dup_reason(world_find(world, "vm1")));
+}
+
+Test(recovery, machine_that_somebody_started_after_a_reboot_is_not_started_once_more)
+{
+    make_autostarting(TRUE);
+    world_reboot(world);
+    lvp_hypervisor_start(world->hypervisor, WORLD_UUID, NULL);
+    reconcile();
+    assert_state("running");
+    lvp_hypervisor_destroy(world->hypervisor, WORLD_UUID, NULL);
+    reconcile();
+    assert_state("stopped");
+}
+
 Test(recovery, machine_that_its_guest_has_stopped_is_not_started_in_the_same_boot)
 {
     make_autostarting(TRUE);
@@ -115,6 +158,7 @@ Test(recovery, device_that_cannot_be_bound_after_a_reboot_is_named_and_tried_aga
     cr_assert_null(lvp_machine_dup_reason(world_find(world, "vm1")));
 }
 
+/* Of messages with a colon. */
 static guint told_count;
 
 static GLogWriterOutput
@@ -144,6 +188,21 @@ Test(recovery, device_that_cannot_be_bound_after_a_reboot_is_logged_once)
     cr_assert_eq(told_count, once);
     cr_assert_not_null(g_hash_table_lookup(world_find(world, "vm1")->notes, CARD_1));
     assert_reason("after a reboot: ");
+}
+
+Test(recovery, autostart_that_fails_is_logged_once)
+{
+    make_autostarting(TRUE);
+    world_reboot(world);
+    libvirt_starts_nothing = TRUE;
+    g_log_set_writer_func(count_told, NULL, NULL);
+    reconcile();
+    guint once = told_count;
+    cr_assert_gt(once, 0);
+    world->cards->found_again = LVP_VERDICT_MATCHES;
+    reconcile();
+    reconcile();
+    cr_assert_eq(told_count, once);
 }
 
 /* ---- devices ---- */

@@ -49,11 +49,21 @@ Test(verdict, nothing_is_done_to_what_runs_or_is_not_known)
     for (guint d = 0; d < G_N_ELEMENTS(LEFT); d++)
         for (LvpVerdict worst = LVP_VERDICT_DONE; worst <= LVP_VERDICT_FAILED; worst++) {
             LvpSight sight = REBOOTED;
+            sight.same_boot = LEFT[d] != LVP_DOMAIN_UNKNOWN;
             sight.domain = LEFT[d];
             sight.worst = worst;
             sight.orphaned_for_us = 1000;
             assert_action(sight, LVP_ACTION_REST);
         }
+}
+
+Test(verdict, what_somebody_else_has_started_after_a_reboot_is_adopted)
+{
+    LvpSight sight = REBOOTED;
+    sight.domain = LVP_DOMAIN_RUNNING;
+    assert_action(sight, LVP_ACTION_ADOPT);
+    sight.domain = LVP_DOMAIN_PAUSED;
+    assert_action(sight, LVP_ACTION_ADOPT);
 }
 
 Test(verdict, after_a_reboot_resources_are_taken_again)

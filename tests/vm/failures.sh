@@ -72,4 +72,5 @@ for step in $(seq $steps); do
     check "the devices are where they belong" nics_are_back
 done
 
+all_is_back
 finish

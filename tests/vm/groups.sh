@@ -144,4 +144,5 @@ is_running vm1 "$nvmepf"
 check "vm1 is deleted" lpctl machine delete vm1
 is_back "$nvmepf" nvme
 
+all_is_back
 finish

@@ -78,6 +78,23 @@ group_of() { link_name "/sys/bus/pci/devices/$1/iommu_group"; }
 override_of() { cat "/sys/bus/pci/devices/$1/driver_override"; }
 interface_of() { ls "/sys/bus/pci/devices/$1/net"; }
 
+# foreign_domain NAME ADDRESS: a domain with managed='yes', as anyone may have one.
+foreign_domain() {
+    cat <<XML
+<domain type='qemu'>
+  <name>$1</name>
+  <memory unit='MiB'>64</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <devices>
+    <hostdev mode='subsystem' type='pci' managed='yes'>
+      <source><address domain='0x${2:0:4}' bus='0x${2:5:2}' slot='0x${2:8:2}' function='0x${2:11:1}'/></source>
+    </hostdev>
+  </devices>
+</domain>
+XML
+}
+
 domain_state() { virsh -q domstate "$1" 2>&1; }
 qemu_pid() { cat "/run/libvirt/qemu/$1.pid"; }
 
@@ -125,6 +142,9 @@ host_state() {
     done
 }
 
+# event_is_told TEXT: one of the last events says so.
+event_is_told() { grep -qF "$1" < <(exec timeout 10 lpctl monitor --last 200); }
+
 journal_rows() {
     python3 -c '
 import sqlite3
@@ -142,12 +162,12 @@ all_is_back() {
     check "no machine and no domain is left" eventually 60 no_machine_is_left
     is "each device is on the driver it had at boot" "$(host_state)" "$HOST_AT_BOOT"
     is "the journal holds nothing" "$(journal_rows)" ""
-    check "no device is in any state but free, host or unusable" no_device_is_odd
+    check "no device is in any state but free or unusable, used by the host, or cordoned" no_device_is_odd
 }
 
 no_device_is_odd() {
     lpctl device list -o json | jq -e '[.devices[] | select(.machine != null or
-        (.state != "free" and .state != "unusable") or (.conditions - ["host"] != []))] == []'
+        (.state != "free" and .state != "unusable") or (.conditions - ["host", "cordoned"] != []))] == []'
 }
 
 # begin: the host as every scenario wants it.

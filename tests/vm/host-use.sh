@@ -244,4 +244,5 @@ is "no machine with them fits" "$(class bridged-nic .available)" 0
 refused "none is created" 4 "*bridged-nic*" lpctl machine create vm2 --class bridged-nic
 is "nic3 is left alone" "$(driver_of "$nic3") $(override_of "$nic3")" "e1000 (null)"
 
+all_is_back
 finish

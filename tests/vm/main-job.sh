@@ -101,4 +101,5 @@ check "vm4 is deleted" lpctl machine delete vm4
 is_back "$edu" ""
 is_back "$hda" snd_hda_intel
 
+all_is_back
 finish

@@ -14,9 +14,14 @@ program's own; 124 on a time-out; 125 where the VM could not run it.
 A line of the program that ends with one of these is a request to the testbed:
   @@MON COMMAND   is given to QEMU's monitor, e.g. '@@MON device_del nic1' pulls a card
   @@REBOOT        the program is started again in a fresh kernel when it ends, with STAGE=1, 2, ... (the
-                  overlay is lost; what must survive a reboot belongs under /out)
+                  overlay is lost; what must survive a reboot belongs under /out or on the disk `kept`)
+  @@CUT           the same at once: the power is cut, and what was not synced to the disk `kept` is lost
+  @@CARD ID TEXT  from the next boot on the device ID (see below) has also these properties of QEMU, such as
+                  subsys=0x1234; with "gone" it is not there; with nothing it is as it was at first
 
 Devices (id: what):
+  kept            virtio disk of 64 MiB, the only one that keeps its content over reboots without being a
+                  device to give away: /dev/vda
   nic1 nic2 nic5  e1000e 8086:10d3, each alone in its IOMMU group, nic5 on NUMA node 1
   nic3 nic4       e1000 8086:100e behind one conventional bridge: ONE shared IOMMU group
   fn0 fn1         two functions of one slot (e1000e + virtio-rng), a stand-in for a GPU and its audio function
@@ -60,7 +65,7 @@ BOOT_MODULES = ["virtio_pci", "9pnet_virtio", "9p", "overlay"]
 CARD_MODULES = ["vfio-pci", "e1000e", "nvme"]
 
 # A line of the guest: its text, and what it asks for.
-REQUEST = re.compile(r"(.*?)(?:@@(MON|REBOOT|RC)\b ?(.*))?$")
+REQUEST = re.compile(r"(.*?)(?:@@(MON|REBOOT|CUT|CARD|RC)\b ?(.*))?$")
 
 # Now and then all CPUs of a kernel under emulation wait for each other for ever. That is the emulator's fault: the
 # VM is thrown away and the program begins anew, this often.
@@ -68,7 +73,7 @@ HANG = re.compile(rb"soft lockup - CPU#\d+ stuck for ([6-9]\d|\d{3,})s")
 MAX_HANGS = 2
 
 NODE1_MB = 512
-DISKS = {"nvme1.img": 64 << 20, "nvme2.img": 64 << 20}
+DISKS = {"nvme1.img": 64 << 20, "nvme2.img": 64 << 20, "kept.img": 64 << 20}
 TOPOLOGY = """
 -object memory-backend-ram,id=m0,size={node0}M -object memory-backend-ram,id=m1,size={node1}M
 -numa node,nodeid=0,memdev=m0,cpus=0 -numa node,nodeid=1,memdev=m1,cpus=1
@@ -90,6 +95,7 @@ TOPOLOGY = """
 -device pcie-root-port,id=rp64,bus=pxb1,chassis=64,slot=64
 -netdev user,id=n5 -device e1000e,netdev=n5,bus=rp64,id=nic5
 -device intel-hda,bus=pcie.0,id=hda -device edu,bus=pcie.0,id=edu
+-drive file=kept.img,if=none,id=d0,format=raw,cache=unsafe -device virtio-blk-pci,drive=d0,bus=pcie.0,id=kept
 """
 
 # At addresses of their own: none of the others moves.
@@ -196,12 +202,23 @@ def needed_folders(program):
     return list(dict.fromkeys(p if os.path.isdir(p) else os.path.dirname(p) for p in paths))
 
 
+def device_options(args):
+    """The options of the devices, as the program has changed them."""
+    words = TOPOLOGY.format(node0=args.memory - NODE1_MB, node1=NODE1_MB).split()
+    options = []
+    for option, value in zip(words[::2], words[1::2]):
+        named = re.search(r"\bid=(\w+)", value)
+        change = args.cards.get(named[1], "") if named and option == "-device" else ""
+        if change != "gone":
+            options += [option, f"{value},{change}" if change else value]
+    return options
+
+
 def qemu_command(args, work, image):
     """The command line of one boot; relative paths in it are in the folder `work`."""
     def escaped(path):
         return path.replace(",", ",,")
 
-    topology = "" if args.bare else TOPOLOGY.format(node0=args.memory - NODE1_MB, node1=NODE1_MB)
     # setpriv: the VM ends with this process even where that one has no chance to say so.
     return [
         find_program("setpriv"), "--pdeathsig", "KILL", find_program("qemu-system-x86_64"),
@@ -216,7 +233,7 @@ def qemu_command(args, work, image):
         "-append", f"console=ttyS0 intel_iommu=on no_timer_check quiet panic=-1 {args.kernel_args}",
         "-virtfs", "local,path=/,mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap",
         "-virtfs", f"local,path={escaped(args.out)},mount_tag=out,security_model=none,multidevs=remap",
-    ] + topology.split()
+    ] + ([] if args.bare else device_options(args))
 
 
 def ask_monitor(path, command):
@@ -292,8 +309,13 @@ def boot(args, work, stage, deadline):
                 show(text, args)
             if word == "MON":
                 ask_monitor(os.path.join(work, "monitor"), rest)
+            elif word == "CARD":
+                card, _, change = rest.partition(" ")
+                args.cards[card] = change
             elif word == "REBOOT":
                 reboot = True
+            elif word == "CUT":
+                return 0, True
             elif word == "RC":
                 return int(rest), reboot
         return None, False
@@ -312,7 +334,7 @@ def show_console(out):
 def prepare(args, work):
     """A host as it has never run: empty disks, an empty console."""
     open(os.path.join(args.out, "console.log"), "w", encoding="utf-8").close()
-    args.kept = []
+    args.kept, args.cards = [], {}
     for name, size in DISKS.items():
         with open(os.path.join(work, name), "wb") as image:
             image.truncate(0)

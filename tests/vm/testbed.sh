@@ -5,22 +5,6 @@
 set -u
 . "$(dirname "$0")/guest.sh"
 
-domain_with() {
-    cat <<XML
-<domain type='qemu'>
-  <name>d1</name>
-  <memory unit='MiB'>64</memory>
-  <vcpu>1</vcpu>
-  <os><type arch='x86_64' machine='q35'>hvm</type></os>
-  <devices>
-    <hostdev mode='subsystem' type='pci' managed='yes'>
-      <source><address domain='0x${1:0:4}' bus='0x${1:5:2}' slot='0x${1:8:2}' function='0x${1:11:1}'/></source>
-    </hostdev>
-  </devices>
-</domain>
-XML
-}
-
 if [ "$STAGE" = 1 ]; then
     say rebooted
     tap_count=$(cat /out/before-reboot)
@@ -38,7 +22,7 @@ check "edu and hda have no reset" test ! -e "/sys/bus/pci/devices/$edu/reset_met
 echo 2 >"/sys/bus/pci/devices/$nvmepf/sriov_numvfs"
 is "nvmepf has two VFs" "$(find "/sys/bus/pci/devices/$nvmepf/" -name 'virtfn*' | wc -l)" 2
 
-domain_with "$nic1" >/tmp/d1.xml
+foreign_domain d1 "$nic1" >/tmp/d1.xml
 check "a domain with nic1 starts" virsh -q create /tmp/d1.xml
 check "its QEMU has nic1 open" qemu_holds d1 "$nic1"
 virsh -q destroy d1
