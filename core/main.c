@@ -433,10 +433,9 @@ print_help(const char *const *arguments, gboolean version)
     lvp_config_check_words(arguments, mistakes);
     if (lvp_diagnostics_get_count(mistakes) > 0)
         return print_mistakes(mistakes);
-    g_autofree char *text =
-        version ? g_strdup_printf("libvirt-provider %s (source ABI %u)\n", LVP_VERSION,
-                                  LVP_SOURCE_ABI)
-                : lvp_config_get_help(arguments);
+    g_autofree char *text = version ? g_strdup_printf("libvirt-provider %s (source ABI %u)\n",
+                                                      LVP_VERSION, LVP_SOURCE_ABI)
+                                    : lvp_config_get_help(arguments);
     return print(text);
 }
 

@@ -28,7 +28,7 @@ typedef struct {
     LvpPciDevicesFile *file;
     LvpDiagnostics *diagnostics;
     GHashTable *vendor_ids; /* vendor -> LvpYamlNode, its id */
-    guint n_unknown;          /* vendors without a valid id */
+    guint n_unknown;        /* vendors without a valid id */
 } Reader;
 
 gboolean
@@ -268,8 +268,7 @@ read_vendor(Reader *reader, const LvpYamlNode *node)
                 "vendor 0x%04x stands already in line %u, column %u: put its devices there", vendor,
                 lvp_yaml_node_get_line(first), lvp_yaml_node_get_column(first));
         else
-            g_hash_table_insert(reader->vendor_ids, GUINT_TO_POINTER(vendor),
-                                (gpointer)(gsize)id);
+            g_hash_table_insert(reader->vendor_ids, GUINT_TO_POINTER(vendor), (gpointer)(gsize)id);
     }
     const char *name = parse_name(reader, node, "name", &WORD);
     if (!id_ok) /* its entries are still compared with each other */

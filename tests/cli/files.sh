@@ -56,7 +56,7 @@ classes "plain text" ":1:1: error: *must be a list*" 'null\n'
 classes "no capabilities" ":1:3: error: *needs name and capabilities" '- name: a\n'
 classes "unknown key" ":1:37: error: unknown key 'x'; *" '- {name: a, capabilities: {cpu: 1}, x: 1}\n'
 classes "key twice" ":1:13: error: key 'name' stands here twice" '- {name: a, name: b, capabilities: {cpu: 1}}\n'
-classes "class twice" ":2:10: error: class a exists already in line 1" \
+classes "class twice" ":2:10: error: class a exists already in line 1, column 10" \
     '- {name: a, capabilities: {cpu: 1}}\n- {name: a, capabilities: {cpu: 1}}\n'
 classes "asks for nothing" ":1:27: error: class a asks for nothing" '- {name: a, capabilities: {}}\n'
 for name in '""' .a .. a/b "a b" 😀 "$(printf 'a%.0s' {1..65})"; do

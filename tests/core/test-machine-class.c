@@ -138,12 +138,12 @@ Test(machine_class, all_mistakes_are_reported_in_one_run)
                    "FILE:9:3: error: a machine class needs name and capabilities");
 }
 
-Test(machine_class, second_class_of_a_name_names_the_line_of_the_first)
+Test(machine_class, second_class_of_a_name_names_the_place_of_the_first)
 {
     assert_refused("- {name: a, capabilities: {cpu: 1}}\n"
                    "- {name: b, capabilities: {cpu: 1}}\n"
                    "- {name: a, capabilities: {cpu: 2}}\n",
-                   "FILE:3:10: error: class a exists already in line 1");
+                   "FILE:3:10: error: class a exists already in line 1, column 10");
 }
 
 Test(machine_class, class_that_asks_for_nothing_is_refused)

@@ -192,7 +192,7 @@ Test(pci_devices_mistakes, vendor_stands_twice)
     assert_mistake("vendors:\n  - {id: 0x10de, name: a, devices: []}\n"
                    "  - {id: 0x8086, name: b, devices: []}\n"
                    "  - {id: 0x10DE, name: c, devices: []}\n",
-                   "FILE:4:10", "vendor 0x10de stands already in line 2");
+                   "FILE:4:10", "vendor 0x10de stands already in line 2, column 10");
 }
 
 static const char *const EQUAL[] = {
@@ -203,20 +203,22 @@ static const char *const EQUAL[] = {
     ENTRY("0x030200", "revision: 0xA1, subsystemDevice: 0x1532, subsystemVendor: 0x10de, @"),
 };
 
-Test(pci_devices_mistakes, equal_entries_are_named_by_both_lines)
+Test(pci_devices_mistakes, equal_entries_are_named_by_both_places)
 {
     for (guint i = 0; i < G_N_ELEMENTS(EQUAL); i++) {
         g_autoptr(GString) text = g_string_new(NVIDIA(ENTRY("0x0001", WELL)));
         g_string_append_printf(text, "%s%s%s", EQUAL[i], ENTRY("0x0002", WELL), EQUAL[i]);
         g_string_replace(text, "@", "name: a, type: t", 1);
         g_string_replace(text, "@", "name: b, type: t", 1);
-        assert_mistake(text->str, "FILE:8:9", "as the entry in line 6, just as specifically");
+        assert_mistake(text->str, "FILE:8:9",
+                       "as the entry in line 6, column 9, just as specifically");
     }
 }
 
 Test(pci_devices_mistakes, equal_entries_of_one_pool_are_refused_too)
 {
-    assert_mistake(NVIDIA(ENTRY("0x20b7", WELL) ENTRY("0x20B7", WELL)), "FILE:6:9", "line 5");
+    assert_mistake(NVIDIA(ENTRY("0x20b7", WELL) ENTRY("0x20B7", WELL)), "FILE:6:9",
+                   "line 5, column 9");
 }
 
 Test(pci_devices_mistakes, equal_entries_are_found_by_a_name_that_is_wrong_too)
@@ -224,7 +226,8 @@ Test(pci_devices_mistakes, equal_entries_are_found_by_a_name_that_is_wrong_too)
     g_autofree char *mistakes = devices_text_find_mistakes(
         NVIDIA(ENTRY("0x20b7", "name: a/b, type: t") ENTRY("0x20b7", WELL)));
     assert_contains(mistakes, "FILE:5:30: error: name must be");
-    assert_contains(mistakes, "FILE:6:9: error: matches the same devices as the entry in line 5");
+    assert_contains(mistakes,
+                    "FILE:6:9: error: matches the same devices as the entry in line 5, column 9");
 }
 
 Test(pci_devices_mistakes, wrong_revision_is_not_taken_for_none)
@@ -345,7 +348,7 @@ Test(pci_devices_mistakes, equal_entries_of_a_vendor_without_an_id_are_told)
     cr_assert(g_str_has_prefix(mistakes,
                                "FILE:2:5: error: id is missing\n"
                                "FILE:5:9: error: matches the same devices as the entry in "
-                               "line 4"),
+                               "line 4, column 9"),
               "%s", mistakes);
 }
 

@@ -98,14 +98,13 @@ check_card(Stress *self, const StressCard *card)
                     driver, override, wanted, card->override);
 }
 
-/* Another process would find nothing. */
+/* The next process would find nothing. */
 static void
 check_journal(Stress *self)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(LvpJournal) journal = lvp_journal_open(self->folder, &error);
-    g_autoptr(GPtrArray) machines = journal ? lvp_journal_load_machines(journal, &error) : NULL;
-    g_autoptr(GPtrArray) marks = machines ? lvp_journal_load_marks(journal, &error) : NULL;
+    g_autoptr(GPtrArray) machines = lvp_journal_load_machines(self->journal, &error);
+    g_autoptr(GPtrArray) marks = machines ? lvp_journal_load_marks(self->journal, &error) : NULL;
     if (!marks)
         stress_fail(self, "the journal: %s", error->message);
     else if (machines->len > 0 || marks->len > 0)
