@@ -120,11 +120,8 @@ tsan_atomic_ref_count_dec(gatomicrefcount *count)
 /* ---- what one thread hands to another: there all is known that came before ---- */
 
 guint tsan_idle_add(GSourceFunc function, gpointer data);
-void tsan_main_context_invoke_full(GMainContext *context,
-                                   int priority,
-                                   GSourceFunc function,
-                                   gpointer data,
-                                   GDestroyNotify free_data);
+guint
+tsan_idle_add_full(int priority, GSourceFunc function, gpointer data, GDestroyNotify free_data);
 
 typedef struct {
     GSourceFunc function;
@@ -165,15 +162,10 @@ tsan_idle_add(GSourceFunc function, gpointer data)
                            free_call);
 }
 
-void
-tsan_main_context_invoke_full(GMainContext *context,
-                              int priority,
-                              GSourceFunc function,
-                              gpointer data,
-                              GDestroyNotify free_data)
+guint
+tsan_idle_add_full(int priority, GSourceFunc function, gpointer data, GDestroyNotify free_data)
 {
-    g_main_context_invoke_full(context, priority, run_call, make_call(function, data, free_data),
-                               free_call);
+    return g_idle_add_full(priority, run_call, make_call(function, data, free_data), free_call);
 }
 
 /* ---- pools: the same, and all tasks come before the end of a pool that waits for them ---- */

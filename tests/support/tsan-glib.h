@@ -22,7 +22,7 @@
 #define g_cond_wait_until tsan_cond_wait_until
 #define g_atomic_ref_count_dec tsan_atomic_ref_count_dec
 #define g_idle_add tsan_idle_add
-#define g_main_context_invoke_full tsan_main_context_invoke_full
+#define g_idle_add_full tsan_idle_add_full
 #define g_thread_pool_new tsan_thread_pool_new
 #define g_thread_pool_push tsan_thread_pool_push
 #define g_thread_pool_free tsan_thread_pool_free
