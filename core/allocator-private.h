@@ -7,8 +7,9 @@
 
 struct LvpAllocator {
     LvpJournal *journal;
-    GMutex mark_mutex; /* one change of marks at a time: from reading to writing; before MUTEX */
-    GMutex mutex;      /* guards the rest */
+    GMutex setup_mutex; /* one look at the host at a time: from the look to its place here */
+    GMutex mark_mutex;  /* one change of marks at a time: from reading to writing; before MUTEX */
+    GMutex mutex;       /* guards the rest */
     GCond domain_changed;
     GPtrArray *sources; /* LvpSource */
     LvpInventory *inventory;

@@ -105,6 +105,12 @@ lvp_allocator_install(LvpAllocator *self,
     return TRUE;
 }
 
+GMutexLocker *
+lvp_allocator_lock_setup(LvpAllocator *self)
+{
+    return g_mutex_locker_new(&self->setup_mutex);
+}
+
 void
 lvp_allocator_read(LvpAllocator *self,
                    void (*read)(const LvpWorld *world, gpointer data),

@@ -42,6 +42,7 @@ lvp_allocator_new(LvpJournal *journal, GError **error)
     if (!marks || !lvp_journal_read_rebuild(journal, &rebuild, error))
         return NULL;
     LvpAllocator *self = g_new0(LvpAllocator, 1);
+    g_mutex_init(&self->setup_mutex);
     g_mutex_init(&self->mark_mutex);
     g_mutex_init(&self->mutex);
     g_cond_init(&self->domain_changed);
@@ -91,6 +92,7 @@ lvp_allocator_free(LvpAllocator *self)
     g_cond_clear(&self->domain_changed);
     g_mutex_clear(&self->mutex);
     g_mutex_clear(&self->mark_mutex);
+    g_mutex_clear(&self->setup_mutex);
     g_free(self);
 }
 

@@ -61,6 +61,9 @@ gboolean lvp_allocator_install(LvpAllocator *self,
                                GPtrArray *classes,
                                gint64 vm_limit,
                                GError **error);
+/* For whoever looks at the host in order to install what is seen: one at a time, so that an older
+ * look never replaces a newer one. g_mutex_locker_free(). */
+GMutexLocker *lvp_allocator_lock_setup(LvpAllocator *self);
 
 /* Calls READ under the lock. It must not block, nor call the allocator. */
 void lvp_allocator_read(LvpAllocator *self,

@@ -43,7 +43,6 @@ typedef struct {
     LvpService *service;
     LvpControlServer *server;
     GThreadPool *observer; /* one thread: what happened to a domain, one after the other */
-    GMutex setup_mutex;    /* one setup or rescan at a time */
     GMainLoop *loop;
     gboolean stopping;  /* nothing is begun any more; main thread */
     GUdevClient *udev;  /* NULL on a made host tree */
@@ -60,11 +59,8 @@ static char PASS[] = "pass";
 static gboolean
 rescan(gpointer data, GError **error)
 {
-    Daemon *self = data;
-    g_mutex_lock(&self->setup_mutex);
-    gboolean ok = lvp_setup_rescan(self->allocator, error);
-    g_mutex_unlock(&self->setup_mutex);
-    return ok;
+    const Daemon *self = data;
+    return lvp_setup_rescan(self->allocator, error);
 }
 
 static void schedule_pass(Daemon *self, guint delay_ms);
@@ -198,10 +194,8 @@ install_world(Daemon *self, const LvpConfig *config, GError **error)
 {
     LvpSourceContextCalls calls = {.request_rescan = handle_rescan_request, .data = self};
     g_autoptr(LvpDiagnostics) diagnostics = lvp_diagnostics_new();
-    g_mutex_lock(&self->setup_mutex);
     gboolean ok =
         lvp_setup_install(config, self->host, &calls, self->allocator, diagnostics, error);
-    g_mutex_unlock(&self->setup_mutex);
     if (!ok && lvp_diagnostics_get_count(diagnostics) > 0)
         lvp_diagnostics_check(diagnostics, error);
     return ok;
@@ -378,7 +372,6 @@ run(Daemon *self)
     g_autoptr(GError) error = NULL;
     lvp_domain_xml_init();
     umask(077);
-    g_mutex_init(&self->setup_mutex);
     gboolean started = start(self, &error);
     if (started) {
         self->loop = g_main_loop_new(NULL, FALSE);

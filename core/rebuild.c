@@ -3,6 +3,7 @@
 
 #include "domain-xml.h"
 #include "machine-state.h"
+#include "setup.h"
 
 #include <libvirt-provider/error.h>
 #include <string.h>
@@ -94,6 +95,9 @@ lvp_rebuild(const LvpMachineJobs *jobs, const GPtrArray *domains, GError **error
         if (machine && !take_up(jobs, machine, error))
             return FALSE;
     }
+    /* What they hold and is not there any more was unknown so far, and with it what goes along. */
+    if (!lvp_setup_rescan(jobs->allocator, error))
+        return FALSE;
     g_autoptr(GPtrArray) marks = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_unit_mark_free);
     Result result = {marks, 0};
     lvp_allocator_read(jobs->allocator, find_unexplained, &result);

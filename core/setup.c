@@ -146,6 +146,7 @@ lvp_setup_install(const LvpConfig *config,
     g_autoptr(GPtrArray) classes = lvp_setup_read_classes(config, diagnostics);
     if (!classes)
         return FALSE;
+    g_autoptr(GMutexLocker) locker = lvp_allocator_lock_setup(allocator);
     g_autoptr(GPtrArray) sources = make_sources(config, host, calls, error);
     g_autoptr(GPtrArray) snapshots = sources ? discover(sources, allocator, error) : NULL;
     if (!snapshots)
@@ -157,6 +158,7 @@ lvp_setup_install(const LvpConfig *config,
 gboolean
 lvp_setup_rescan(LvpAllocator *allocator, GError **error)
 {
+    g_autoptr(GMutexLocker) locker = lvp_allocator_lock_setup(allocator);
     g_autoptr(GPtrArray) sources = lvp_allocator_dup_sources(allocator);
     g_autoptr(GPtrArray) snapshots = discover(sources, allocator, error);
     return snapshots && lvp_allocator_install(allocator, sources, snapshots, NULL, 0, error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a configuration to the world that the allocator works on: at start, on reload, on a rescan.
- * Blocks on the host; one call at a time. */
+ * Blocks on the host, and for another call. */
 #pragma once
 
 #include "allocator.h"

@@ -148,7 +148,8 @@ Test(rebuild, machine_without_its_template_says_so_when_its_domain_is_to_be_defi
     assert_contains(error->message, "template of machine vm1 was lost");
 }
 
-Test(rebuild, device_that_goes_along_with_a_held_one_is_not_quarantined)
+static void
+make_with_group(void)
 {
     scripted_source_remove_unit(world->cards, CARD_1);
     scripted_source_remove_unit(world->cards, CARD_2);
@@ -156,12 +157,28 @@ Test(rebuild, device_that_goes_along_with_a_held_one_is_not_quarantined)
     scripted_source_add_unit_in_set(world->cards, "nic.intel/x", CARD_2, "iommu:1");
     world_install(world);
     make_labelled();
+}
+
+Test(rebuild, device_that_goes_along_with_a_held_one_is_not_quarantined)
+{
+    make_with_group();
     g_hash_table_add(world->cards->taken, g_strdup(CARD_2));
     world_damage(world);
     reconcile();
     g_autofree char *first = world_explain(world, CARD_1);
     g_autofree char *second = world_explain(world, CARD_2);
     cr_assert_str_eq(first, "is held by vm1");
+    assert_contains(second, "which is held by vm1");
+}
+
+Test(rebuild, device_that_goes_along_with_a_lost_one_is_not_free)
+{
+    make_with_group();
+    world_damage(world);
+    scripted_source_remove_unit(world->cards, CARD_1);
+    world_install(world);
+    reconcile();
+    g_autofree char *second = world_explain(world, CARD_2);
     assert_contains(second, "which is held by vm1");
 }
 
