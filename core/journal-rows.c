@@ -248,6 +248,15 @@ read_machine(sqlite3_stmt *statement)
     return g_steal_pointer(&machine);
 }
 
+/* Two devices at one id, one of them lost, may be held, but not by one machine. Units are in the
+ * order of their ids. */
+static gboolean
+has_unit(const LvpHolding *holding, const char *id)
+{
+    guint n = holding->units->len;
+    return n > 0 && strcmp(g_array_index(holding->units, LvpHeldUnit, n - 1).id, id) == 0;
+}
+
 static gboolean
 read_unit(sqlite3_stmt *statement, GHashTable *by_uuid)
 {
@@ -259,8 +268,10 @@ read_unit(sqlite3_stmt *statement, GHashTable *by_uuid)
     g_autoptr(GVariant) found = read_found(&row, 6);
     if (!machine || row.damaged || !lvp_resource_is_name(source) || !lvp_resource_is_name(resource))
         return FALSE;
-    lvp_holding_add_unit(get_holding(machine, source), resource, id, identity, node)->found =
-        g_steal_pointer(&found);
+    LvpHolding *holding = get_holding(machine, source);
+    if (has_unit(holding, id))
+        return FALSE;
+    lvp_holding_add_unit(holding, resource, id, identity, node)->found = g_steal_pointer(&found);
     return TRUE;
 }
 

@@ -4,6 +4,7 @@
 #include "resource.h"
 
 #include <libvirt-provider/inventory.h>
+#include <string.h>
 
 #define STATE_VERSION 1
 #define AMOUNT_TYPE "(six)"
@@ -99,7 +100,8 @@ is_sound_holding(const LvpHolding *holding)
     }
     for (guint i = 0; i < holding->units->len; i++) {
         const LvpHeldUnit *held = &g_array_index(holding->units, LvpHeldUnit, i);
-        if (held->node < LVP_NODE_NONE || !lvp_resource_is_name(held->resource))
+        if (held->node < LVP_NODE_NONE || !lvp_resource_is_name(held->resource) ||
+            (i > 0 && strcmp(held[-1].id, held->id) >= 0))
             return FALSE;
     }
     return TRUE;
@@ -109,9 +111,12 @@ is_sound_holding(const LvpHolding *holding)
 static gboolean
 is_sound(const LvpMachine *machine)
 {
-    for (guint i = 0; i < machine->holdings->len; i++)
-        if (!is_sound_holding(g_ptr_array_index(machine->holdings, i)))
+    for (guint i = 0; i < machine->holdings->len; i++) {
+        const LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
+        if (!is_sound_holding(holding) ||
+            lvp_machine_find_holding(machine, holding->source) != holding)
             return FALSE;
+    }
     return TRUE;
 }
 

@@ -512,6 +512,12 @@ Test(journal, unit_of_an_unknown_machine_is_damage)
     assert_unreadable_after("UPDATE held_unit SET machine='x'");
 }
 
+Test(journal, two_units_of_a_machine_at_one_id_are_damage)
+{
+    assert_unreadable_after("INSERT INTO held_unit SELECT source, id, identity || 'x', machine,"
+                            " resource, node, found FROM held_unit");
+}
+
 Test(journal, record_of_an_unknown_machine_is_damage)
 {
     assert_unreadable_after("UPDATE record SET machine='x'");

@@ -78,6 +78,10 @@ Test(rebuild, text_that_is_none_of_ours_is_refused)
          "[('g pu', 'id', 'identity', 0, @mv nothing)], @mv nothing)])"),
         ("(uint32 1, false, @a(sx) [], @a{ss} {}, @a{ss} {}, [(\"s'\", @a(six) [], @a(sssimv) [], "
          "@mv nothing)])"),
+        ("(uint32 1, false, @a(sx) [], @a{ss} {}, @a{ss} {}, [('s', @a(six) [], "
+         "[('gpu', 'id', 'a', 0, @mv nothing), ('gpu', 'id', 'b', 0, nothing)], @mv nothing)])"),
+        ("(uint32 1, false, @a(sx) [], @a{ss} {}, @a{ss} {}, [('s', @a(six) [], @a(sssimv) [], "
+         "@mv nothing), ('s', [], [], nothing)])"),
     };
     for (guint i = 0; i < G_N_ELEMENTS(TEXTS); i++)
         cr_assert_null(lvp_machine_state_parse(TEXTS[i], WORLD_UUID, "vm1", "gpu"), "%s", TEXTS[i]);
