@@ -7,7 +7,7 @@
 #include "sim-node.h"
 #include "sim-watch.h"
 
-#include "allocator.h"
+#include "allocator-private.h"
 #include "journal.h"
 #include "pci-host-use.h"
 
@@ -30,6 +30,7 @@ SEAM(fsync);
 SEAM(g_file_test);
 SEAM(g_unlink);
 SEAM(rename);
+SEAM(lvp_allocator_lock_setup);
 SEAM(lvp_allocator_needs_rebuild);
 SEAM(lvp_pci_host_use_find);
 SEAM(lvp_pci_find_sriov_problem);
@@ -101,6 +102,17 @@ __wrap_lvp_host_read_guarded(
     char *text = __real_lvp_host_read_guarded(self, path, lock, timeout_ms, error);
     end_work();
     return text;
+}
+
+/* ---- looks at the host, too ---- */
+
+GMutexLocker *
+__wrap_lvp_allocator_lock_setup(LvpAllocator *self)
+{
+    while (!g_mutex_trylock(&self->setup_mutex))
+        sim_pause();
+    g_mutex_unlock(&self->setup_mutex);
+    return __real_lvp_allocator_lock_setup(self);
 }
 
 /* ---- the journal ---- */
