@@ -66,13 +66,10 @@ lvp_creation_read(GVariant *values, LvpCreation *creation, GError **error)
     g_variant_lookup(values, "autostart", "b", &creation->spec.autostart);
     gsize size = g_variant_get_size(creation->spec.labels);
     size += g_variant_get_size(creation->spec.annotations);
-    const char *problem =
-        !creation->spec.name || !creation->spec.class_name ? "a machine needs name and class"
-        : size > MAPS_MAX_BYTES ? "labels and annotations are larger than 256 KiB"
-        : creation->spec.autostart && !creation->spec.start
-            ? "autostart is for a machine that is to run: it cannot be had without start"
-            : NULL;
-    if (problem)
-        g_set_error_literal(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, problem);
-    return !problem;
+    if (creation->spec.name && creation->spec.class_name && size <= MAPS_MAX_BYTES)
+        return TRUE;
+    g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                size > MAPS_MAX_BYTES ? "labels and annotations are larger than 256 KiB"
+                                      : "a machine needs name and class");
+    return FALSE;
 }

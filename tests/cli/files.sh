@@ -118,6 +118,7 @@ devices "entries of equal weight" ":2:4: error: matches the same devices as the 
 
 say without a daemon
 pci_devices() { lpctl pci-devices --source-dir="$WORK/sources" "$@"; }
+rejected "no name of a file" 2 "lpctl: FILE must be the path of a file, but is ''" pci_devices check ""
 generate() { pci_devices generate --host-root="$HOST" >"$WORK/generated.yaml"; }
 check "check of a good file" pci_devices check "$WORK/pci_devices.yaml"
 refused "check of a bad file" 2 "$WORK/classes.yaml:1:1: error: *" pci_devices check "$WORK/classes.yaml"

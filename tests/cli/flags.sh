@@ -38,6 +38,13 @@ flag "module that others can write" "*$WORK/other/disk.so is not loaded: $WORK/o
     --source-dir="$WORK/other" --resource-manager-sources=disk
 
 say words
+for word in --help -h --version -V; do
+    rejected "argument beside $word" 2 "error: unexpected argument 'extra'*" provider $word extra
+    rejected "unknown flag beside $word" 2 "error: unknown option --nosuch; see --help" provider --nosuch $word
+done
+check "--version with flags of a source" provider --version --resource-manager-pci-devices-file=x
+version_to_full() { provider --version >/dev/full; }
+rejected "version on a full disk" 1 "libvirt-provider: cannot write the output: No space left on device" version_to_full
 flag "unknown flag" "unknown option --nosuch; see --help" --nosuch
 flag "word that begins like a flag" "unknown option --versionx; see --help" --versionx
 flag "argument" "unexpected argument 'extra'*" extra

@@ -24,6 +24,8 @@ wrong "unknown option" 2 "Unknown option --nosuch; *" machine list --nosuch
 wrong "option of another verb" 2 "--all is no option of machine list" machine list --all
 wrong "option without its value" 2 "Missing argument for --class; *" machine create a --class
 wrong "value of an option that has none" 2 "--force takes no value*" machine stop a --force=no
+wrong "option given twice" 2 "--class may be given only once" machine create a --class tiny --class=nic
+wrong "option given twice, once by its letter" 2 "--output may be given only once" machine list -o json --output=csv
 wrong "unknown format" 2 "'xls' is no format of this command: table, json, yaml, csv or name" machine list -o xls
 for format in csv name xml ""; do
     wrong "status as '$format'" 2 "'$format' is no format of this command: table, json or yaml" status -o "$format"
@@ -63,6 +65,14 @@ check "--version" lpctl --version
 begin_provider
 before=$(state_of_everything)
 
+say values
+check "labels, several" lpctl machine create a --class tiny --label a=1 --label b=2 --no-start
+check "an option as the value of another" lpctl machine create b --class tiny --annotation --class=--label=x --no-start
+is "both have what was given" "$(machine a '.labels | keys | join(" ")') $(machine b '.annotations | keys | join(" ")')" \
+    "a b --class"
+check "both are deleted" lpctl machine delete a b
+is "nothing has changed" "$(state_of_everything)" "$before"
+
 say names
 wrong "no class given" 2 "a: --class is missing" machine create a
 wrong "unknown class" 10 "a: no machine class 'nosuch'; there are: tiny, nic, *" machine create a --class nosuch
@@ -70,6 +80,8 @@ for name in .. .a a/b "a b" 😀 "" "$(printf 'a%.0s' {1..65})"; do
     wrong "machine '$name'" 2 "*no name for a machine: 1 to 64 of *" machine create "$name" --class tiny
 done
 refused "machine with a line end" 2 "*no name for a machine*" lpctl machine create $'a\nb' --class tiny
+wrong "uuid of nobody" 2 "a: '00000000-0000-0000-0000-000000000000' is no uuid of a machine: *" \
+    machine create a --class tiny --uuid 00000000-0000-0000-0000-000000000000
 for uuid in "" x ${UUID^^} $UUID-0; do
     wrong "uuid '$uuid'" 2 "a: '$uuid' is no uuid: use one in lower case*" machine create a --class tiny --uuid "$uuid"
 done
