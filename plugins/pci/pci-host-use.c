@@ -6,6 +6,7 @@
 #include "pci-host-graphics.h"
 #include "pci-host-keyboards.h"
 
+#include <errno.h>
 #include <libvirt-provider/text.h>
 
 #define IFF_UP_FLAG 0x1 /* linux/if.h */
@@ -61,9 +62,10 @@ find_use_of_interface(const LvpPciHostUse *self, const char *name)
     if (lvp_host_read_link_name(self->host, LVP_HOST_SYS, master_path, master, sizeof master))
         return g_strdup_printf("%s belongs to %s", name, master);
     g_autofree char *flags_path = g_strdup_printf("class/net/%s/flags", name);
-    gboolean up =
-        lvp_host_read_value(self->host, LVP_HOST_SYS, flags_path, value, sizeof value) > 0 &&
-        (g_ascii_strtoull(value, NULL, 16) & IFF_UP_FLAG);
+    gssize length = lvp_host_read_value(self->host, LVP_HOST_SYS, flags_path, value, sizeof value);
+    if (length <= 0 && length != -ENOENT) /* one that is gone by now is of no use */
+        return g_strdup_printf("%s may be up: %s cannot be read", name, flags_path);
+    gboolean up = length > 0 && (g_ascii_strtoull(value, NULL, 16) & IFF_UP_FLAG);
     g_autofree char *address = lvp_host_find_interface_address(self->host, name);
     if (up && address)
         return g_strdup_printf("%s is up and has address %s", name, address);

@@ -272,6 +272,13 @@ Test(pci_host_use, interface_that_is_down_with_an_address)
     assert_use(NIC, "eth0 has address 2001:db8::1");
 }
 
+Test(pci_host_use, interface_whose_flags_cannot_be_read_may_be_up)
+{
+    add_net(0x1002, NULL, NULL);
+    lvp_fake_host_set_file(fake, "sys/class/net/eth0/flags", "");
+    assert_use(NIC, "eth0 may be up: class/net/eth0/flags cannot be read");
+}
+
 Test(pci_host_use, interface_of_a_bridge)
 {
     add_net(0x1002, "br0", NULL);
