@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "journal-db.h"
-
+#include "journal-db-private.h"
 #include "journal-rows.h"
 
 #include <errno.h>
@@ -11,8 +10,6 @@
 #include <unistd.h>
 
 #define SCHEMA_VERSION 1
-#define REMOVALS_BETWEEN_CLEANUPS 64
-#define MAX_EVENTS 10000
 #define APPLICATION_ID 0x6c767031 /* "lvp1" */
 
 /* MEMORY: a savepoint's journal is no file in /var/tmp. */
@@ -44,30 +41,6 @@ static const char SCHEMA[] =
     " subject TEXT NOT NULL, from_state TEXT NOT NULL, to_state TEXT NOT NULL,"
     " reason TEXT NOT NULL);";
 
-typedef enum {
-    SQL_BEGIN,
-    SQL_COMMIT,
-    SQL_ROLLBACK,
-    SQL_SAVEPOINT,
-    SQL_RELEASE,
-    SQL_ROLLBACK_TO,
-    SQL_INSERT_TEMPLATE,
-    SQL_FIND_TEMPLATE,
-    SQL_DELETE_TEMPLATES,
-    SQL_INSERT_MACHINE,
-    SQL_UPDATE_MACHINE,
-    SQL_DELETE_MACHINE,
-    SQL_INSERT_UNIT,
-    SQL_DELETE_UNITS,
-    SQL_PUT_RECORD,
-    SQL_DELETE_RECORDS,
-    SQL_PUT_MARK,
-    SQL_DELETE_MARK,
-    SQL_INSERT_EVENT,
-    SQL_DELETE_EVENTS,
-    SQL_COUNT,
-} Sql;
-
 static const char *const SQL_TEXTS[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
@@ -96,15 +69,6 @@ static const char *const SQL_TEXTS[SQL_COUNT] = {
     [SQL_INSERT_EVENT] = "INSERT OR REPLACE INTO event(id, time_us, kind, subject, from_state,"
                          " to_state, reason) VALUES(?1,?2,?3,?4,?5,?6,?7)",
     [SQL_DELETE_EVENTS] = "DELETE FROM event WHERE id<=?1",
-};
-
-struct LvpJournalDb {
-    sqlite3 *handle;
-    sqlite3_stmt *statements[SQL_COUNT];
-    char *path;
-    char *last_template; /* its text, and its row; 0: not known to be there */
-    gint64 last_template_id;
-    guint n_removed; /* machines, since templates were last looked through */
 };
 
 /* ---- statements ---- */
@@ -144,8 +108,8 @@ explain_error(const LvpJournalDb *self)
     return explain_errno(self);
 }
 
-static void
-set_db_error(LvpJournalDb *self, GError **error, const char *what)
+void
+lvp_journal_db_set_error(LvpJournalDb *self, GError **error, const char *what)
 {
     g_autofree char *explanation = explain_error(self);
     int code = sqlite3_errcode(self->handle);
@@ -161,84 +125,16 @@ set_db_error(LvpJournalDb *self, GError **error, const char *what)
                 explanation);
 }
 
-static void
-bind_text(sqlite3_stmt *statement, int index, const char *text)
-{
-    sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
-}
-
-/* Runs a statement that returns no rows, and clears it for the next use. */
-static gboolean
-step(LvpJournalDb *self, Sql sql, GError **error)
+gboolean
+lvp_journal_db_step(LvpJournalDb *self, LvpJournalSql sql, GError **error)
 {
     sqlite3_stmt *statement = self->statements[sql];
     gboolean ok = sqlite3_step(statement) == SQLITE_DONE;
     if (!ok)
-        set_db_error(self, error, "write");
+        lvp_journal_db_set_error(self, error, "write");
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
     return ok;
-}
-
-/* VALUE stays until the statement has run; NULL is null. */
-static void
-bind_variant(sqlite3_stmt *statement, int index, GVariant *value)
-{
-    if (value)
-        sqlite3_bind_blob64(statement, index, g_variant_get_data(value), g_variant_get_size(value),
-                            SQLITE_STATIC);
-}
-
-/* Records are wrapped in a variant, so that the bytes tell their type. */
-static GVariant *
-wrap_record(GVariant *record)
-{
-    g_autoptr(GVariant) wrapped = g_variant_ref_sink(g_variant_new_variant(record));
-    if (G_BYTE_ORDER == G_BIG_ENDIAN)
-        return g_variant_byteswap(wrapped);
-    return g_steal_pointer(&wrapped);
-}
-
-/* The two below are texts of GVariant, too; but printing one takes longer than the write. Names of
- * resources and sources have nothing in them that a text would have to escape. */
-static char *
-request_to_text(const LvpRequest *request)
-{
-    g_autoptr(GString) text = g_string_new("[");
-    for (guint i = 0; i < request->rows->len; i++) {
-        const LvpRequestRow *row = &g_array_index(request->rows, LvpRequestRow, i);
-        g_string_append_printf(text, "%s('%s', %" G_GINT64_FORMAT ")", i ? ", " : "", row->resource,
-                               row->amount);
-    }
-    g_string_append_c(text, ']');
-    return g_string_free(g_steal_pointer(&text), FALSE);
-}
-
-static void
-append_amount(
-    GString *text, const LvpHolding *holding, const char *resource, int node, gint64 amount)
-{
-    g_string_append_printf(text, "%s('%s', '%s', %d, %" G_GINT64_FORMAT ")",
-                           text->len > 1 ? ", " : "", holding->source, resource, node, amount);
-}
-
-/* Each: source, resource, node, amount. A holding without amounts has one without resource, which
- * keeps its place in the order of the sources. */
-static char *
-amounts_to_text(const LvpMachine *machine)
-{
-    g_autoptr(GString) text = g_string_new("[");
-    for (guint i = 0; i < machine->holdings->len; i++) {
-        const LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
-        if (holding->amounts->len == 0)
-            append_amount(text, holding, "", 0, 0);
-        for (guint k = 0; k < holding->amounts->len; k++) {
-            const LvpHeldAmount *held = &g_array_index(holding->amounts, LvpHeldAmount, k);
-            append_amount(text, holding, held->resource, held->node, held->amount);
-        }
-    }
-    g_string_append_c(text, ']');
-    return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
 /* *RET_TEXT is the first value that SQL gives, NULL where it gives none; g_free(). */
@@ -254,7 +150,7 @@ read_text(LvpJournalDb *self, const char *sql, char **ret_text, GError **error)
         *ret_text =
             result == SQLITE_ROW ? g_strdup((const char *)sqlite3_column_text(statement, 0)) : NULL;
     else
-        set_db_error(self, error, "read");
+        lvp_journal_db_set_error(self, error, "read");
     sqlite3_finalize(statement);
     return ok;
 }
@@ -264,217 +160,8 @@ execute(LvpJournalDb *self, const char *sql, GError **error)
 {
     if (sqlite3_exec(self->handle, sql, NULL, NULL, NULL) == SQLITE_OK)
         return TRUE;
-    set_db_error(self, error, "open");
+    lvp_journal_db_set_error(self, error, "open");
     return FALSE;
-}
-
-/* ---- writes ---- */
-
-static sqlite3_stmt *
-bind_progress(LvpJournalDb *self, Sql sql, const LvpMachine *machine)
-{
-    sqlite3_stmt *statement = self->statements[sql];
-    sqlite3_bind_int(statement, 1, (int)machine->desired);
-    sqlite3_bind_int(statement, 2, machine->created);
-    sqlite3_bind_int(statement, 3, (int)machine->operation);
-    sqlite3_bind_int(statement, 4, (int)machine->step);
-    bind_text(statement, 5, machine->boot_id);
-    sqlite3_bind_int64(statement, 6, machine->generation);
-    bind_text(statement, 7, machine->error);
-    sqlite3_bind_int(statement, 8, machine->keep_nvram);
-    return statement;
-}
-
-/* The row of TEXT among the templates, made if need be; 0 on failure. */
-static gint64
-get_template(LvpJournalDb *self, const char *text, GError **error)
-{
-    if (self->last_template_id != 0 && strcmp(self->last_template, text) == 0)
-        return self->last_template_id;
-    g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
-    bind_text(self->statements[SQL_INSERT_TEMPLATE], 1, hash);
-    bind_text(self->statements[SQL_INSERT_TEMPLATE], 2, text);
-    if (!step(self, SQL_INSERT_TEMPLATE, error))
-        return 0;
-    sqlite3_stmt *row = self->statements[SQL_FIND_TEMPLATE];
-    bind_text(row, 1, hash);
-    gint64 id = sqlite3_step(row) == SQLITE_ROW ? sqlite3_column_int64(row, 0) : 0;
-    if (id == 0)
-        set_db_error(self, error, "read");
-    sqlite3_reset(row);
-    sqlite3_clear_bindings(row);
-    g_free(self->last_template);
-    self->last_template = g_strdup(text);
-    self->last_template_id = id;
-    return id;
-}
-
-/* Removes the templates that no machine has any more; now and then, because it reads all machines.
- */
-static gboolean
-forget_templates(LvpJournalDb *self, GError **error)
-{
-    self->last_template_id = 0;
-    self->n_removed = 0;
-    return step(self, SQL_DELETE_TEMPLATES, error);
-}
-
-static gboolean
-insert_units(LvpJournalDb *self, const LvpHolding *holding, GError **error)
-{
-    for (guint i = 0; i < holding->units->len; i++) {
-        const LvpHeldUnit *unit = &g_array_index(holding->units, LvpHeldUnit, i);
-        sqlite3_stmt *statement = self->statements[SQL_INSERT_UNIT];
-        bind_text(statement, 1, holding->source);
-        bind_text(statement, 2, unit->id);
-        bind_text(statement, 3, holding->machine);
-        bind_text(statement, 4, unit->resource);
-        bind_text(statement, 5, unit->identity);
-        sqlite3_bind_int(statement, 6, unit->node);
-        bind_variant(statement, 7, unit->found);
-        if (!step(self, SQL_INSERT_UNIT, error))
-            return FALSE;
-    }
-    return TRUE;
-}
-
-gboolean
-lvp_journal_db_reserve(LvpJournalDb *self, LvpMachine *machine, GError **error)
-{
-    gint64 template = get_template(self, machine->template_xml, error);
-    if (template == 0)
-        return FALSE;
-    g_autofree char *request = request_to_text(machine->request);
-    g_autofree char *labels = g_variant_print(machine->labels, FALSE);
-    g_autofree char *annotations = g_variant_print(machine->annotations, FALSE);
-    g_autofree char *amounts = amounts_to_text(machine);
-    sqlite3_stmt *statement = bind_progress(self, SQL_INSERT_MACHINE, machine);
-    bind_text(statement, 9, machine->uuid);
-    bind_text(statement, 10, machine->name);
-    bind_text(statement, 11, machine->class_name);
-    bind_text(statement, 12, request);
-    sqlite3_bind_int64(statement, 13, template);
-    bind_text(statement, 14, labels);
-    bind_text(statement, 15, annotations);
-    bind_text(statement, 16, amounts);
-    sqlite3_bind_int(statement, 17, machine->autostart);
-    if (!step(self, SQL_INSERT_MACHINE, error))
-        return FALSE;
-    machine->row_id = sqlite3_last_insert_rowid(self->handle);
-    for (guint i = 0; i < machine->holdings->len; i++)
-        if (!insert_units(self, g_ptr_array_index(machine->holdings, i), error))
-            return FALSE;
-    return TRUE;
-}
-
-gboolean
-lvp_journal_db_save_machine(LvpJournalDb *self, const LvpMachine *machine, GError **error)
-{
-    sqlite3_bind_int64(bind_progress(self, SQL_UPDATE_MACHINE, machine), 9, machine->row_id);
-    if (!step(self, SQL_UPDATE_MACHINE, error))
-        return FALSE;
-    if (sqlite3_changes(self->handle) == 1)
-        return TRUE;
-    g_set_error(error, LVP_ERROR, LVP_ERROR_INTERNAL, "machine %s is not in journal %s",
-                machine->name, self->path);
-    return FALSE;
-}
-
-gboolean
-lvp_journal_db_save_records(LvpJournalDb *self, const LvpMachine *machine, GError **error)
-{
-    for (guint i = 0; i < machine->holdings->len; i++) {
-        const LvpHolding *holding = g_ptr_array_index(machine->holdings, i);
-        if (!holding->record)
-            continue;
-        g_autoptr(GVariant) wrapped = wrap_record(holding->record);
-        sqlite3_stmt *statement = self->statements[SQL_PUT_RECORD];
-        bind_text(statement, 1, holding->machine);
-        bind_text(statement, 2, holding->source);
-        bind_variant(statement, 3, wrapped);
-        if (!step(self, SQL_PUT_RECORD, error))
-            return FALSE;
-    }
-    return lvp_journal_db_save_machine(self, machine, error);
-}
-
-gboolean
-lvp_journal_db_set_mark(LvpJournalDb *self, const LvpUnitMark *mark, GError **error)
-{
-    gboolean empty = !mark->cordoned && !mark->quarantine;
-    Sql sql = empty ? SQL_DELETE_MARK : SQL_PUT_MARK;
-    sqlite3_stmt *statement = self->statements[sql];
-    g_autoptr(GVariant) wrapped = mark->record ? wrap_record(mark->record) : NULL;
-    bind_text(statement, 1, mark->source);
-    bind_text(statement, 2, mark->unit_id);
-    if (!empty) {
-        sqlite3_bind_int(statement, 3, mark->cordoned);
-        bind_text(statement, 4, mark->quarantine);
-        bind_text(statement, 5, mark->resource);
-        bind_text(statement, 6, mark->identity);
-        bind_variant(statement, 7, wrapped);
-        bind_variant(statement, 8, mark->found);
-    }
-    return step(self, sql, error);
-}
-
-static gboolean
-delete_units(LvpJournalDb *self, const LvpHolding *holding, GError **error)
-{
-    for (guint i = 0; i < holding->units->len; i++) {
-        sqlite3_stmt *statement = self->statements[SQL_DELETE_UNITS];
-        bind_text(statement, 1, holding->source);
-        bind_text(statement, 2, g_array_index(holding->units, LvpHeldUnit, i).id);
-        bind_text(statement, 3, holding->machine);
-        if (!step(self, SQL_DELETE_UNITS, error))
-            return FALSE;
-    }
-    return TRUE;
-}
-
-gboolean
-lvp_journal_db_remove(LvpJournalDb *self,
-                      const LvpMachine *machine,
-                      const GPtrArray *marks,
-                      GError **error)
-{
-    for (guint i = 0; i < machine->holdings->len; i++)
-        if (!delete_units(self, g_ptr_array_index(machine->holdings, i), error))
-            return FALSE;
-    bind_text(self->statements[SQL_DELETE_RECORDS], 1, machine->uuid);
-    if (!step(self, SQL_DELETE_RECORDS, error))
-        return FALSE;
-    sqlite3_bind_int64(self->statements[SQL_DELETE_MACHINE], 1, machine->row_id);
-    if (!step(self, SQL_DELETE_MACHINE, error))
-        return FALSE;
-    if (++self->n_removed >= REMOVALS_BETWEEN_CLEANUPS && !forget_templates(self, error))
-        return FALSE;
-    for (guint i = 0; marks && i < marks->len; i++)
-        if (!lvp_journal_db_set_mark(self, g_ptr_array_index(marks, i), error))
-            return FALSE;
-    return TRUE;
-}
-
-gboolean
-lvp_journal_db_add_events(LvpJournalDb *self, const GPtrArray *events, GError **error)
-{
-    gint64 last_id = 0;
-    for (guint i = 0; i < events->len; i++) {
-        const LvpEvent *event = g_ptr_array_index(events, i);
-        sqlite3_stmt *statement = self->statements[SQL_INSERT_EVENT];
-        sqlite3_bind_int64(statement, 1, event->id);
-        sqlite3_bind_int64(statement, 2, event->time_us);
-        bind_text(statement, 3, event->kind);
-        bind_text(statement, 4, event->subject);
-        bind_text(statement, 5, event->from);
-        bind_text(statement, 6, event->to);
-        bind_text(statement, 7, event->reason);
-        if (!step(self, SQL_INSERT_EVENT, error))
-            return FALSE;
-        last_id = event->id;
-    }
-    sqlite3_bind_int64(self->statements[SQL_DELETE_EVENTS], 1, last_id - MAX_EVENTS);
-    return step(self, SQL_DELETE_EVENTS, error);
 }
 
 /* ---- after damage ---- */
@@ -530,13 +217,13 @@ lvp_journal_db_read_rebuild(LvpJournalDb *self, char **ret_reason, GError **erro
 gboolean
 lvp_journal_db_begin(LvpJournalDb *self, GError **error)
 {
-    return step(self, SQL_BEGIN, error);
+    return lvp_journal_db_step(self, SQL_BEGIN, error);
 }
 
 gboolean
 lvp_journal_db_commit(LvpJournalDb *self, GError **error)
 {
-    if (step(self, SQL_COMMIT, error))
+    if (lvp_journal_db_step(self, SQL_COMMIT, error))
         return TRUE;
     lvp_journal_db_roll_back(self);
     return FALSE;
@@ -547,7 +234,7 @@ lvp_journal_db_roll_back(LvpJournalDb *self)
 {
     self->last_template_id = 0; /* it may be this transaction that has put it there */
     if (lvp_journal_db_is_in_transaction(self))
-        step(self, SQL_ROLLBACK, NULL);
+        lvp_journal_db_step(self, SQL_ROLLBACK, NULL);
 }
 
 gboolean
@@ -559,7 +246,7 @@ lvp_journal_db_is_in_transaction(LvpJournalDb *self)
 gboolean
 lvp_journal_db_begin_part(LvpJournalDb *self, GError **error)
 {
-    return step(self, SQL_SAVEPOINT, error);
+    return lvp_journal_db_step(self, SQL_SAVEPOINT, error);
 }
 
 gboolean
@@ -567,9 +254,9 @@ lvp_journal_db_end_part(LvpJournalDb *self, gboolean keep, GError **error)
 {
     if (!keep) {
         self->last_template_id = 0;
-        step(self, SQL_ROLLBACK_TO, NULL);
+        lvp_journal_db_step(self, SQL_ROLLBACK_TO, NULL);
     }
-    return step(self, SQL_RELEASE, error);
+    return lvp_journal_db_step(self, SQL_RELEASE, error);
 }
 
 /* ---- open and close ---- */
@@ -583,7 +270,7 @@ read_pragma(LvpJournalDb *self, const char *sql, gint64 *ret_value, GError **err
     if (ok)
         *ret_value = sqlite3_column_int64(statement, 0);
     else
-        set_db_error(self, error, "read");
+        lvp_journal_db_set_error(self, error, "read");
     sqlite3_finalize(statement);
     return ok;
 }
@@ -631,7 +318,7 @@ prepare_statements(LvpJournalDb *self, GError **error)
     for (guint i = 0; i < SQL_COUNT; i++)
         if (sqlite3_prepare_v3(self->handle, SQL_TEXTS[i], -1, SQLITE_PREPARE_PERSISTENT,
                                &self->statements[i], NULL) != SQLITE_OK) {
-            set_db_error(self, error, "open");
+            lvp_journal_db_set_error(self, error, "open");
             return FALSE;
         }
     return TRUE;
@@ -647,7 +334,7 @@ write_log_back(LvpJournalDb *self, GError **error)
         sqlite3_wal_checkpoint_v2(self->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     if (result == SQLITE_OK || result == SQLITE_BUSY)
         return TRUE;
-    set_db_error(self, error, "open");
+    lvp_journal_db_set_error(self, error, "open");
     return FALSE;
 }
 
@@ -668,10 +355,10 @@ lvp_journal_db_open(const char *path, gboolean is_new, GError **error)
 {
     g_autoptr(LvpJournalDb) self = g_new0(LvpJournalDb, 1);
     self->path = g_strdup(path);
-    self->n_removed = REMOVALS_BETWEEN_CLEANUPS; /* what an earlier run has left */
+    self->n_removed = LVP_JOURNAL_REMOVALS_BETWEEN_CLEANUPS; /* what an earlier run has left */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX | (is_new ? SQLITE_OPEN_CREATE : 0);
     if (sqlite3_open_v2(self->path, &self->handle, flags, NULL) != SQLITE_OK) {
-        set_db_error(self, error, "open");
+        lvp_journal_db_set_error(self, error, "open");
         return NULL;
     }
     sqlite3_busy_timeout(self->handle, 2000);
