@@ -70,6 +70,11 @@ make_spec(const LvpCtl *ctl, GError **error)
         g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "--class is missing");
         return NULL;
     }
+    if (options->autostart && options->no_start) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST,
+                    "--autostart is for a machine that is to run: it cannot stand with --no-start");
+        return NULL;
+    }
     g_autoptr(GVariant) labels = parse_map(options->labels, "--label", error);
     g_autoptr(GVariant) annotations =
         labels ? parse_map(options->annotations, "--annotation", error) : NULL;
