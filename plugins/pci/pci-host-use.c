@@ -61,9 +61,14 @@ find_use_of_interface(const LvpPciHostUse *self, const char *name)
     if (lvp_host_read_link_name(self->host, LVP_HOST_SYS, master_path, master, sizeof master))
         return g_strdup_printf("%s belongs to %s", name, master);
     g_autofree char *flags_path = g_strdup_printf("class/net/%s/flags", name);
-    gboolean up =
-        lvp_host_read_value(self->host, LVP_HOST_SYS, flags_path, value, sizeof value) > 0 &&
-        (g_ascii_strtoull(value, NULL, 16) & IFF_UP_FLAG);
+    gssize length = lvp_host_read_value(self->host, LVP_HOST_SYS, flags_path, value, sizeof value);
+    guint64 flags = 0;
+    const char *digits = length > 0 && g_str_has_prefix(value, "0x") ? value + 2 : "";
+    /* What cannot be told apart from an interface that is up counts as one. */
+    if (!g_ascii_string_to_unsigned(digits, 16, 0, G_MAXUINT32, &flags, NULL))
+        return g_strdup_printf("%s may be up: cannot read its flags: %s", name,
+                               length < 0 ? g_strerror((int)-length) : "they are no number");
+    gboolean up = flags & IFF_UP_FLAG;
     g_autofree char *address = lvp_host_find_interface_address(self->host, name);
     if (up && address)
         return g_strdup_printf("%s is up and has address %s", name, address);
