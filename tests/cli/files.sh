@@ -111,9 +111,9 @@ devices "slash in a name" ":1:*: error: name must be 1 to 63 of *" "$V"'{id: "0x
 devices "half a subsystem" ":1:*: error: subsystemVendor and subsystemDevice must stand together" \
     "$V"'{id: "0x20b7", name: a, type: gpu, subsystemVendor: "0x10de"}]}]\n'
 devices "class of bridges" ":1:*: error: class 0x060400 is a bridge'*" "$V"'{id: "0x060400", name: a, type: gpu}]}]\n'
-devices "vendor twice" ":3:10: error: vendor 0x10de stands already in line 2*" \
+devices "vendor twice" ":3:10: error: vendor 0x10de stands already in line 2, column 10: *" \
     'vendors:\n  - {id: "0x10de", name: a, devices: []}\n  - {id: "0x10DE", name: b, devices: []}\n'
-devices "entries of equal weight" ":2:4: error: matches the same devices as the entry in line 1*" \
+devices "entries of equal weight" ":2:4: error: matches the same devices as the entry in line 1, column 50, *" \
     "$V"'{id: "0x20b7", name: a, type: gpu},\n   {id: "0x20B7", name: b, type: gpu}]}]\n'
 
 say without a daemon
@@ -123,6 +123,7 @@ generate() { pci_devices generate --host-root="$HOST" >"$WORK/generated.yaml"; }
 check "check of a good file" pci_devices check "$WORK/pci_devices.yaml"
 refused "check of a bad file" 2 "$WORK/classes.yaml:1:1: error: *" pci_devices check "$WORK/classes.yaml"
 refused "check of a missing file" 2 "/nonexistent: error: *" pci_devices check /nonexistent
+rejected "check of a file without a name" 2 "lpctl: FILE must be the path of a file, but is ''" pci_devices check ""
 rejected "check of no file" 2 "lpctl: FILE is missing; usage: lpctl pci-devices check FILE" pci_devices check
 for command in "check $WORK/pci_devices.yaml" generate; do
     # shellcheck disable=SC2086 # words of a command
