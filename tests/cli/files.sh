@@ -104,6 +104,12 @@ devices "vendor of a number" ":1:30: error: name must be text, but 3 is a number
 devices "all of them" ":1:30: error: name *:2:*: error: name *:2:*: error: type *" \
     'vendors: [{id: 0x10de, name: ~, devices: [\n{id: 0x20b7, name: null, type: 5}]}]\n'
 devices "names of digits, ids without quotes" "" "$V{id: 0x20b7, name: 82574, type: gpu}, {id: 0x030200, name: 5, type: gpu}]}]\n"
+# Colours and dates are text as any other, and so are the words that YAML 1.1 takes for booleans, but 1.2 does not.
+for word in red yes on no off y n 2026-11-26 12_5; do
+    devices "vendor, device and type '$word'" "" \
+        "vendors: [{id: 0x10de, name: $word, devices: [{id: 0x20b7, name: $word, type: $word}]}]\n"
+    classes "of $word" "" "- {name: $word, capabilities: {$word.$word/$word: 1}}\n"
+done
 devices "in quotes all is text" "" \
     'vendors: [{id: 0x10de, name: "null", devices: [{id: "0x20b7", name: "1.5", type: "5"}]}]\n'
 devices "dot in a type" ":1:*: error: type must be 1 to 63 of *" "$V"'{id: "0x20b7", name: a, type: g.pu}]}]\n'

@@ -6,7 +6,7 @@ set -u
 . "$(dirname "$0")/lib.sh"
 
 LABELS=(
-    'a: b=c' '#x=y' 'true=no' '- q=1' '"=2' "'=3" 'k={[,' $'n\nl=x\ny' $'tab\t=\t' '*a=b' '1=2' 'null=null' '~=~'
+    'a: b=c' '#x=y' 'true=no' 'yes=on' 'y=off' '- q=1' '"=2' "'=3" 'k={[,' $'n\nl=x\ny' $'tab\t=\t' '*a=b' '1=2' 'null=null' '~=~'
     $'esc=\e[31m' 'quote=a"b,c' '😀=é' 'u=a=b' $'del=\x7f' $'c1=\xc2\x9b1m\xc2\x85\xe2\x80\xa8' '<<=x' ' =sp' '?=x'
     'a\b=c\d' 'app.kubernetes.io/name=web' 'empty='
 )
