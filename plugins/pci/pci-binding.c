@@ -333,6 +333,13 @@ is_as_before(const LvpPciBinder *self, const LvpPciBinding *binding, const char 
     return g_strcmp0(override, binding->override) == 0;
 }
 
+/* A card that is gone, or another in its place, owes nothing: the kernel has forgotten ours. */
+static gboolean
+is_forgotten(const LvpPciBinder *self, const LvpPciBinding *binding)
+{
+    return !lvp_pci_is_present(self->host, binding->address) || !has_identity(self, binding);
+}
+
 static LvpVerdict
 fail_with(const GError *error, const char *what, char **ret_reason)
 {
@@ -341,8 +348,8 @@ fail_with(const GError *error, const char *what, char **ret_reason)
     return blocked ? LVP_VERDICT_BLOCKED : LVP_VERDICT_FAILED;
 }
 
-LvpVerdict
-lvp_pci_put_back(const LvpPciBinder *self, const LvpPciBinding *binding, char **ret_reason)
+static LvpVerdict
+carry_out_put_back(const LvpPciBinder *self, const LvpPciBinding *binding, char **ret_reason)
 {
     char current[LVP_PCI_NAME_SIZE];
     g_autoptr(GError) error = NULL;
@@ -350,8 +357,7 @@ lvp_pci_put_back(const LvpPciBinder *self, const LvpPciBinding *binding, char **
         *ret_reason = g_strdup("an earlier operation on it has not returned from the kernel yet");
         return LVP_VERDICT_BLOCKED;
     }
-    /* A card that is gone, or another in its place, owes nothing: the kernel has forgotten ours. */
-    if (!lvp_pci_is_present(self->host, binding->address) || !has_identity(self, binding))
+    if (is_forgotten(self, binding))
         return LVP_VERDICT_DONE;
     lvp_pci_read_driver(self->host, binding->address, current);
     gboolean ours = strcmp(current, LVP_PCI_VFIO) == 0;
@@ -382,6 +388,17 @@ lvp_pci_put_back(const LvpPciBinder *self, const LvpPciBinding *binding, char **
     }
     if (!restore_override(self, binding, &error))
         return fail_with(error, "cannot restore its driver_override", ret_reason);
+    return LVP_VERDICT_DONE;
+}
+
+LvpVerdict
+lvp_pci_put_back(const LvpPciBinder *self, const LvpPciBinding *binding, char **ret_reason)
+{
+    LvpVerdict verdict = carry_out_put_back(self, binding, ret_reason);
+    /* It may have gone meanwhile. */
+    if (verdict != LVP_VERDICT_FAILED || !is_forgotten(self, binding))
+        return verdict;
+    g_clear_pointer(ret_reason, g_free);
     return LVP_VERDICT_DONE;
 }
 

@@ -69,7 +69,7 @@ sim_card_accept(SimCard *card, SimBinding *binding)
     card->original = *binding;
     *binding = (SimBinding){0};
     card->explained = FALSE;
-    card->meddled = card->renewed = card->faulted = card->unsure = FALSE;
+    card->meddled = card->renewed = card->faulted = card->unsure = card->forced = FALSE;
 }
 
 gboolean
@@ -303,6 +303,7 @@ add_card(SimWorld *self, guint index)
     card->multipath = g_rand_boolean(self->random);
     card->other = card->card;
     card->other.revision = OTHER_REVISION;
+    card->other_original = (SimBinding){g_strdup(card->card.driver), g_strdup("")};
     g_ptr_array_add(self->cards, card);
     if (card->card.pf) { /* made later, if at all */
         card->original = (SimBinding){g_strdup(card->card.driver), g_strdup("")};
@@ -321,6 +322,7 @@ free_card(gpointer data)
 {
     SimCard *card = data;
     sim_binding_clear(&card->original);
+    sim_binding_clear(&card->other_original);
     sim_binding_clear(&card->left);
     g_free(card);
 }

@@ -44,11 +44,16 @@ check_marks(const SimLook *self)
 {
     GHashTableIter iter;
     gpointer unit, value;
+    for (guint i = 0; i < self->world->cards->len; i++) {
+        SimCard *card = g_ptr_array_index(self->world->cards, i);
+        card->excused &= g_hash_table_contains(self->marks, card->card.address);
+    }
     g_hash_table_iter_init(&iter, self->marks);
     while (g_hash_table_iter_next(&iter, &unit, &value)) {
         const SimMark *mark = value;
-        const SimCard *marked = sim_world_find_card(self->world, unit);
-        gboolean excused = !marked || strcmp(marked->identity, mark->identity) != 0;
+        SimCard *marked = sim_world_find_card(self->world, unit);
+        gboolean excused =
+            !marked || marked->excused || strcmp(marked->identity, mark->identity) != 0;
         for (guint i = 0; i < self->world->cards->len && !excused; i++) {
             const SimCard *card = g_ptr_array_index(self->world->cards, i);
             excused = card->card.group == marked->card.group &&
@@ -57,6 +62,8 @@ check_marks(const SimLook *self)
         if (!excused)
             return g_strdup_printf("%s is quarantined though nothing has happened to it: %s",
                                    (const char *)unit, mark->reason);
+        if (marked)
+            marked->excused = TRUE;
     }
     return NULL;
 }
@@ -113,6 +120,13 @@ is_left_so(const SimCard *card, const char *driver)
     return card->left.driver && strcmp(driver, card->left.driver) == 0;
 }
 
+static void
+set_original(SimCard *card, const SimRow *row)
+{
+    sim_binding_clear(&card->original);
+    card->original = (SimBinding){g_strdup(row->driver), g_strdup(row->override)};
+}
+
 /* Somebody has changed the card after it was read for the record, and before that was durable, or
  * between two machines that had it: what was read counts. */
 static void
@@ -120,8 +134,7 @@ accept_what_was_read(SimCard *card, const SimRow *row)
 {
     if (!row || !(card->raced || is_left_so(card, row->driver)))
         return;
-    sim_binding_clear(&card->original);
-    card->original = (SimBinding){g_strdup(row->driver), g_strdup(row->override)};
+    set_original(card, row);
     card->raced = FALSE;
     card->meddled = TRUE;
 }
@@ -150,8 +163,12 @@ check_card(const SimLook *self, SimCard *card)
     g_auto(SimBinding) now = sim_card_read(self->world, card);
     card->explained = sim_look_explains(self, card);
     accept_what_was_read(card, row);
-    if (!row && card->unsure)
+    if (!row && card->unsure && !card->forced)
         return check_forgotten(self, card, &now);
+    /* Known from the domain, and older than what has become of the card while the journal was lost.
+     */
+    if (row && card->unsure)
+        set_original(card, row);
     if (row && (strcmp(row->driver, card->original.driver) != 0 ||
                 strcmp(row->override, card->original.override) != 0))
         return g_strdup_printf("%s was on '%s' (override '%s'); the record of '%s' says '%s' "
@@ -161,7 +178,7 @@ check_card(const SimLook *self, SimCard *card)
     /* Somebody has changed it when it had just been put back, or all but the override. */
     if (!row && is_left_so(card, now.driver))
         return NULL;
-    if (!row && !sim_binding_equal(&now, &card->original) &&
+    if (!row && !card->forced && !sim_binding_equal(&now, &card->original) &&
         !(card->renewed && sim_card_is_fresh(card, &now)))
         return g_strdup_printf("%s is nobody's and on '%s' (override '%s'), but was on '%s' "
                                "('%s')",

@@ -98,18 +98,13 @@ run_delete(Sim *self)
     sim_rescan(self);
 }
 
-/* By force a card is free as it is: so that is where it belongs, from now on. */
+/* By force a card is free as it is: so that is where it belongs, from when it is done. */
 static void
-accept_group(Sim *self, int group)
+note_force(Sim *self, int group)
 {
-    sim_look(self->look);
     for (guint i = 0; i < self->world->cards->len; i++) {
         SimCard *card = g_ptr_array_index(self->world->cards, i);
-        if (card->card.group != group || !sim_card_is_present(self->world, card) ||
-            sim_look_explains(self->look, card))
-            continue;
-        SimBinding now = sim_card_read(self->world, card);
-        sim_card_accept(card, &now);
+        card->forced |= card->card.group == group;
     }
 }
 
@@ -123,10 +118,10 @@ run_release(Sim *self)
     gboolean marked = g_hash_table_contains(self->look->marks, card->card.address);
     gboolean force = marked && sim_pick(self, 4) == 0;
     sim_say(self, "  %s%s", card->card.address, force ? " by force" : "");
+    if (force)
+        note_force(self, card->card.group);
     gboolean ok = lvp_device_release(&self->provider->jobs, card->card.address, force, &error);
     sim_say_end(self, ok, error);
-    if (force)
-        accept_group(self, card->card.group);
     sim_rescan(self);
 }
 

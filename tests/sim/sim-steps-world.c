@@ -98,9 +98,10 @@ run_plug(Sim *self)
             LvpFakePci other = card->other;
             card->other = card->card;
             card->card = other;
+            SimBinding original = card->other_original;
+            card->other_original = card->original;
+            card->original = original;
             card->unsure = FALSE;
-            sim_binding_clear(&card->original);
-            card->original = (SimBinding){g_strdup(other.driver ? other.driver : ""), g_strdup("")};
         }
         sim_act(self, TRUE, plug, card);
         sim_say(self, "  %s, %s", card->card.address, card->identity);

@@ -29,15 +29,18 @@ typedef struct {
     LvpFakePci card;     /* that stands there now, or did last */
     LvpFakePci other;    /* another one that could */
     SimBinding original; /* of the card, from when nothing of ours explained it */
-    char identity[64];   /* of CARD, as the source writes it */
-    gboolean meddled;    /* somebody has changed it while it was held */
-    gboolean renewed;    /* the kernel has forgotten its binding while it was held */
-    gboolean faulted;    /* an effect on it has gone wrong, or hung */
-    gboolean unsure;     /* a journal that knew of it was damaged */
-    SimBinding left;     /* as somebody has left it in this step, if so */
-    gboolean raced;      /* changed in this step, when the provider may have been reading it */
-    gboolean multipath;  /* of a disk */
-    gboolean used;       /* its interface is up, whenever it is there, or its disk is in use */
+    SimBinding other_original;
+    char identity[64];  /* of CARD, as the source writes it */
+    gboolean meddled;   /* somebody has changed it while it was held */
+    gboolean renewed;   /* the kernel has forgotten its binding while it was held */
+    gboolean faulted;   /* an effect on it has gone wrong, or hung */
+    gboolean unsure;    /* a journal that knew of it was damaged */
+    gboolean forced;    /* a release by force was tried: if that was done, it is where it belongs */
+    gboolean excused;   /* there is a mark on it, for which there was a cause */
+    SimBinding left;    /* as somebody has left it in this step, if so */
+    gboolean raced;     /* changed in this step, when the provider may have been reading it */
+    gboolean multipath; /* of a disk */
+    gboolean used;      /* its interface is up, whenever it is there, or its disk is in use */
     guint64 used_since, vfs_since;                    /* moments */
     guint64 looked_at[SIM_TASKS_MAX + 1][SIM_N_USES]; /* of each task: the last moment */
     gboolean explained; /* a claim or mark has it, as of the last look */
