@@ -305,7 +305,7 @@ static GPtrArray *
 read_key_files(const LvpOptions *core, LvpDiagnostics *diagnostics)
 {
     g_autoptr(GPtrArray) names =
-        lvp_key_file_list(lvp_options_get_string(core, "config"), DEFAULT_FILE);
+        lvp_key_file_list(lvp_options_get_string(core, "config"), DEFAULT_FILE, diagnostics);
     GPtrArray *files = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_key_file_free);
     for (guint i = 0; i < names->len; i++) {
         LvpKeyFile *file = lvp_key_file_read(g_ptr_array_index(names, i), diagnostics);
@@ -342,7 +342,10 @@ read_core(const char *const *arguments, LvpDiagnostics *diagnostics, GPtrArray *
     apply_key_files(*ret_files, CORE_GROUP, FILE_ROWS, self->core, diagnostics);
     apply_flags(self->core, CORE_ROWS, "", line->flags, diagnostics);
     self->source_dirs = lvp_config_dup_list(lvp_config_get_string(self, SOURCE_DIR_OPTION), ":");
-    load_sources(self, diagnostics);
+    if (self->source_dirs[0])
+        load_sources(self, diagnostics);
+    else
+        lvp_options_report(self->core, SOURCE_DIR_OPTION, diagnostics, "names no folder");
     return self;
 }
 

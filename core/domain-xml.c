@@ -205,12 +205,9 @@ read_number(xmlNode *node, const char *attribute)
     return (guint)value;
 }
 
-char **
-lvp_domain_xml_list_host_addresses(const char *text, GError **error)
+static char **
+list_addresses(xmlDoc *document)
 {
-    g_autoptr(xmlDoc) document = parse_template(text, error);
-    if (!document)
-        return NULL;
     g_autoptr(xmlXPathContext) context = xmlXPathNewContext(document);
     /* Not those of usb (device), scsi (target) and mdev (uuid). */
     g_autoptr(xmlXPathObject) found = xmlXPathEvalExpression(
@@ -226,6 +223,20 @@ lvp_domain_xml_list_host_addresses(const char *text, GError **error)
     }
     g_ptr_array_add(addresses, NULL);
     return (char **)g_ptr_array_free(g_steal_pointer(&addresses), FALSE);
+}
+
+char **
+lvp_domain_xml_list_template_addresses(const char *text, GError **error)
+{
+    g_autoptr(xmlDoc) document = parse_template(text, error);
+    return document ? list_addresses(document) : NULL;
+}
+
+char **
+lvp_domain_xml_list_host_addresses(const char *domain_text, GError **error)
+{
+    g_autoptr(xmlDoc) document = parse(domain_text, (Limits){.none = TRUE}, error);
+    return document ? list_addresses(document) : NULL;
 }
 
 static xmlNode *

@@ -25,9 +25,10 @@ void lvp_domain_xml_init(void);
  * <maxMemory>, memory devices). LVP_ERROR_INVALID_REQUEST with line and reason. */
 gboolean lvp_domain_xml_check_template(const char *text, GError **error);
 
-/* The PCI addresses of all host devices in TEXT (hostdev, interface, disk), as "0000:3b:00.0";
- * g_strfreev(). */
-char **lvp_domain_xml_list_host_addresses(const char *text, GError **error);
+/* The PCI addresses of all host devices (hostdev, interface, disk), as "0000:3b:00.0"; of a
+ * template, which has to be one, and of a domain of libvirt's, whatever is in it. g_strfreev(). */
+char **lvp_domain_xml_list_template_addresses(const char *text, GError **error);
+char **lvp_domain_xml_list_host_addresses(const char *domain_text, GError **error);
 
 /* The domain: identity, the parts (LvpDomainPart) in their order, and our metadata put into the
  * template; all else as it stands there. The same arguments give the same bytes. g_free(). */

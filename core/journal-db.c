@@ -285,8 +285,8 @@ make_schema(LvpJournalDb *self, GError **error)
     return execute(self, sql, error);
 }
 
-/* A file that was there and says nothing has lost what it said, and in one that is damaged its
- * version may be, too. */
+/* Before anything is written, for the file may be another's. One that was there and says nothing
+ * has lost what it said, and in one that is damaged its version may be, too. */
 static gboolean
 check_schema(LvpJournalDb *self, gboolean is_new, GError **error)
 {
@@ -298,7 +298,7 @@ check_schema(LvpJournalDb *self, gboolean is_new, GError **error)
         return TRUE;
     gboolean empty = version == 0 && application == 0;
     if (empty && is_new)
-        return make_schema(self, error);
+        return TRUE;
     if (!lvp_journal_db_check(self, error))
         return FALSE;
     if (empty)
@@ -362,9 +362,9 @@ lvp_journal_db_open(const char *path, gboolean is_new, GError **error)
         return NULL;
     }
     sqlite3_busy_timeout(self->handle, 2000);
-    if (!check_writable(self, error) || !execute(self, PRAGMAS, error) ||
-        !write_log_back(self, error) || !check_schema(self, is_new, error) ||
-        !prepare_statements(self, error))
+    if (!check_writable(self, error) || !check_schema(self, is_new, error) ||
+        !execute(self, PRAGMAS, error) || !write_log_back(self, error) ||
+        (is_new && !make_schema(self, error)) || !prepare_statements(self, error))
         return NULL;
     return g_steal_pointer(&self);
 }

@@ -188,14 +188,17 @@ compare_names(gconstpointer a, gconstpointer b)
 }
 
 GPtrArray *
-lvp_key_file_list(const char *named, const char *default_file)
+lvp_key_file_list(const char *named, const char *default_file, LvpDiagnostics *diagnostics)
 {
     const char *file = named ? named : default_file;
     GPtrArray *files = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *parent = g_path_get_dirname(file);
     g_autofree char *folder = g_build_filename(parent, "conf.d", NULL);
-    g_autoptr(GDir) entries = g_dir_open(folder, 0, NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GDir) entries = g_dir_open(folder, 0, &error);
     const char *name;
+    if (!entries && g_file_test(folder, G_FILE_TEST_EXISTS))
+        lvp_diagnostics_add(diagnostics, folder, 0, 0, "%s", error->message);
     while (entries && (name = g_dir_read_name(entries)) != NULL)
         if (g_str_has_suffix(name, ".conf") && name[0] != '.')
             g_ptr_array_add(files, g_build_filename(folder, name, NULL));

@@ -7,8 +7,10 @@
 typedef struct LvpKeyFile LvpKeyFile;
 
 /* The key file NAMED, or DEFAULT_FILE if there is one and NAMED is NULL; then conf.d/(all).conf
- * beside it, by name. Paths (char *); g_ptr_array_unref(). */
-GPtrArray *lvp_key_file_list(const char *named, const char *default_file);
+ * beside it, by name; a conf.d that cannot be looked into is a mistake. Paths (char *);
+ * g_ptr_array_unref(). */
+GPtrArray *
+lvp_key_file_list(const char *named, const char *default_file, LvpDiagnostics *diagnostics);
 
 /* NULL after a diagnostic. */
 LvpKeyFile *lvp_key_file_read(const char *name, LvpDiagnostics *diagnostics);

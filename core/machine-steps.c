@@ -111,7 +111,7 @@ check_neighbours(const LvpMachineJobs *jobs, TemplateCheck *check, GError **erro
 static gboolean
 check_template(const LvpMachineJobs *jobs, const char *text, GError **error)
 {
-    g_auto(GStrv) addresses = lvp_domain_xml_list_host_addresses(text, error);
+    g_auto(GStrv) addresses = lvp_domain_xml_list_template_addresses(text, error);
     if (!addresses)
         return FALSE;
     TemplateCheck check = {.addresses = addresses};

@@ -19,7 +19,7 @@ for_each_argument(LvpCtl *ctl,
             continue;
         g_prefix_error(&problem, "%s: ", ctl->arguments[i]);
         if (last)
-            fprintf(stderr, "lpctl: %s\n", last->message);
+            lvp_output_print_error(last);
         g_clear_error(&last);
         last = problem;
     }

@@ -217,7 +217,7 @@ main(int argc, char **argv)
     g_auto(GStrv) words = g_strdupv(argv);
     gboolean ok = parse_and_run(&words, &options, &error) && lvp_output_flush(&error);
     if (!ok && !has_no_reader(error))
-        fprintf(stderr, "lpctl: %s\n", error->message);
+        lvp_output_print_error(error);
     lvp_ctl_options_clear(&options);
     return ok ? 0 : get_exit_code(error);
 }

@@ -122,6 +122,23 @@ check_words(char **words, const GArray *all_options, GError **error)
     return TRUE;
 }
 
+/* A script whose variable is empty means no default. */
+static gboolean
+check_paths(const GArray *all_options, GError **error)
+{
+    for (guint i = 0; i < all_options->len; i++) {
+        const GOptionEntry *entry = &g_array_index(all_options, LvpCtlOption, i).entry;
+        const char *path =
+            entry->arg == G_OPTION_ARG_FILENAME ? *(char *const *)entry->arg_data : NULL;
+        if (!path || path[0] != '\0')
+            continue;
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "--%s must be a path, but is ''",
+                    entry->long_name);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 /* GOption leaves the "--" where a word after it begins with '-', as the name of a machine may. */
 static void
 drop_separator(char **words)
@@ -155,7 +172,7 @@ lvp_ctl_options_parse(const GArray *list, char ***words, GError **error)
         return FALSE;
     }
     drop_separator(*words);
-    return TRUE;
+    return check_paths(list, error);
 }
 
 gboolean

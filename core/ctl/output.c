@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <gio/gio.h>
 #include <libvirt-provider/error.h>
+#include <libvirt-provider/text.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -216,4 +217,16 @@ lvp_output_flush(GError **error)
     if (code != 0)
         lvp_output_set_error(code, error);
     return code == 0;
+}
+
+void
+lvp_output_print_error(const GError *error)
+{
+    /* What somebody has called a thing must not drive the terminal. But several mistakes are
+     * several lines. */
+    g_auto(GStrv) lines = g_strsplit(error->message, "\n", -1);
+    for (guint i = 0; lines[i]; i++) {
+        g_autofree char *line = lvp_text_make_printable(lines[i]);
+        fprintf(stderr, "%s%s\n", i == 0 ? "lpctl: " : "", line);
+    }
 }

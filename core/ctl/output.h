@@ -56,5 +56,8 @@ void lvp_output_values(const LvpOutput *self, GVariant *values);
 /* Why the output cannot be written, an errno: G_IO_ERROR_BROKEN_PIPE where nobody reads it, else
  * LVP_ERROR_HOST. */
 void lvp_output_set_error(int code, GError **error);
+
+/* Says ERROR on stderr. */
+void lvp_output_print_error(const GError *error);
 /* Whether all that was printed has been written. */
 gboolean lvp_output_flush(GError **error);

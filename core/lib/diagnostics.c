@@ -55,7 +55,7 @@ lvp_diagnostics_add(
     va_start(arguments, format);
     g_autofree char *raw = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    Mistake mistake = {g_strdup(file), line, column, lvp_text_make_printable(raw)};
+    Mistake mistake = {lvp_text_make_printable(file), line, column, lvp_text_make_printable(raw)};
     g_array_append_val(self->mistakes, mistake);
 }
 

@@ -110,8 +110,11 @@ static G_GNUC_NORETURN void
 be_child(const LvpHelperTask *task, int output_fd)
 {
     /* Both may stand where the other has to go: lift them out of the way first. */
-    int output = fcntl(output_fd, F_DUPFD, 64);
-    int lock = task->lock_fd >= 0 ? fcntl(task->lock_fd, F_DUPFD, 64) : -1;
+    int output = fcntl(output_fd, F_DUPFD, CHILD_FIRST_FREE_FD);
+    int lock = task->lock_fd >= 0 ? fcntl(task->lock_fd, F_DUPFD, CHILD_FIRST_FREE_FD) : -1;
+    /* Without its lock nobody could see that it hangs. */
+    if (output < 0 || (task->lock_fd >= 0 && lock < 0))
+        _exit(errno);
     dup2(output, CHILD_OUTPUT_FD);
     if (lock >= 0)
         dup2(lock, CHILD_LOCK_FD);

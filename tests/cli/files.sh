@@ -29,6 +29,8 @@ if [ "$(id -u)" != 0 ]; then
     touch "$WORK/closed" && chmod 0 "$WORK/closed"
     check_config "unreadable" "$WORK/closed: error: *Permission denied" --supported-machine-classes="$WORK/closed"
 fi
+check_config "terminal sequences in its name" "/nonexistent/?\[31m*: error: cannot be read: *" \
+    --supported-machine-classes=$'/nonexistent/\e[31m'
 head -c 1100000 /dev/zero | tr '\0' '#' >"$WORK/large.yaml"
 check_config "too large" "$WORK/large.yaml: error: larger than 1 MiB" --supported-machine-classes="$WORK/large.yaml"
 head -c 100000 /dev/zero | tr '\0' '[' >"$WORK/deep.yaml"

@@ -27,6 +27,10 @@ flag "flag of a source that is not loaded" "--resource-manager-pci-devices-file 
 check_config "second folder of sources" "" --source-dir=/nonexistent:"$WORK/sources"
 check_config "no folder of sources" "*no source 'cpu' in /nonexistent; found there: none *no source 'memory'*" --source-dir=/nonexistent
 
+for folders in "" : ::; do
+    flag "folders of sources '$folders'" "*source-dir names no folder" --source-dir="$folders"
+done
+
 mkdir "$WORK/other"
 echo "no module" >"$WORK/other/junk.so"
 flag "no module" "*cannot load source $WORK/other/junk.so: *" --source-dir="$WORK/other" --resource-manager-sources=junk
@@ -150,5 +154,8 @@ check_config "and flags win" "*log-level must be*" --config="$WORK/key.conf" --l
 printf 'garbage' >"$WORK/conf.d/.30-hidden.conf"
 printf 'garbage' >"$WORK/conf.d/40-old.conf~"
 check_config "hidden files and copies are not" "" --config="$WORK/key.conf"
+mkdir "$WORK/no" && touch "$WORK/no/conf.d"
+echo '[libvirt-provider]' >"$WORK/no/key.conf"
+check_config "conf.d that is no folder" "$WORK/no/conf.d: error: *Not a directory" --config="$WORK/no/key.conf"
 
 finish_test

@@ -80,7 +80,12 @@ python3 -c 'import sqlite3, sys
 db = sqlite3.connect(sys.argv[1])
 db.execute("PRAGMA user_version=99")
 db.execute("PRAGMA application_id=1")' "$WORK/state3/state.db"
-fails "journal of another version" 1 "journal $WORK/state3/state.db is of schema 99 *" --libvirt-provider-dir="$WORK/state3"
+KNOWN=$(sed -nE 's/.*SQLite database of schema ([0-9]+) .*/\1/p' "$HERE/../../docs/man/libvirt-provider.8.rst")
+cp "$WORK/state3/state.db" "$WORK/state3.copy"
+fails "journal of another version" 1 \
+    "journal $WORK/state3/state.db is of schema 99 (application 1), this version knows $KNOWN: install the version that wrote it" \
+    --libvirt-provider-dir="$WORK/state3"
+check "is left as it was" cmp "$WORK/state3/state.db" "$WORK/state3.copy"
 : >"$WORK/state4/state.db"
 starts "empty journal" --libvirt-provider-dir="$WORK/state4"
 starts "new state folder" --libvirt-provider-dir="$WORK/state5/state"

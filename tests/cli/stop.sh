@@ -37,7 +37,8 @@ is_refused() { lpctl machine create vm10 --class tiny 2>&1 | grep -q 'vm10: libv
 check "no other is begun" eventually 10 is_refused
 refused "but told to come again" 4 "lpctl: vm10: libvirt-provider is being stopped: nothing is begun, try again *" \
     lpctl machine create vm10 --class tiny
-check "what it knows it still tells" all_are_creating 8
+kill -TERM "$PROVIDER_PID"
+check "what it knows it still tells, after a second signal, too" all_are_creating 8
 let_go "${CARDS[@]}"
 wait "$PROVIDER_PID"
 is "it ends with 0" $? 0
@@ -50,6 +51,8 @@ done)"
 like "what waited was not begun" "$(cat "$WORK/vm9")" "lpctl: vm9: libvirt-provider is being stopped: nothing is begun, *"$'\n'"exit 4"
 begin_provider
 is "the next start has them all, and no other" "$(lpctl machine list -o name | xargs)" "vm1 vm2 vm3 vm4 vm5 vm6 vm7 vm8"
+is "each with a card of its own" "$(lpctl machine list -o json | jq -r '.machines[].devices[]' | sort -u | xargs)" "${CARDS[*]}"
+is "no operation is left over" "$(lpctl machine list -c state --no-headers | grep -cE 'creating|failed|deleting')" 0
 check "they are deleted" lpctl machine delete vm1 vm2 vm3 vm4 vm5 vm6 vm7 vm8
 
 say an operation that takes longer

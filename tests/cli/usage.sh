@@ -45,6 +45,12 @@ done
 for format in json yaml name; do
     wrong "columns of $format" 2 "--columns is of the formats table and csv only" machine list -c name -o $format
 done
+for option in --socket --template; do
+    wrong "$option of nothing" 2 "$option must be a path, but is ''" machine create a --class tiny $option ""
+done
+for option in --host-root --source-dir; do
+    wrong "$option of nothing" 2 "$option must be a path, but is ''" pci-devices generate $option=
+done
 wrong "socket of what needs no daemon" 2 "--socket is no option of pci-devices generate" \
     pci-devices generate --socket=x
 for option in "-o json --output=json" "-o json -o yaml" "--columns=name -c state" "--color never --color=always" \
@@ -134,6 +140,16 @@ wrong "explain of no class" 10 "*no * 'nosuch'*" class explain nosuch
 wrong "class whose resource nobody offers" 4 "a: no capacity for class fpga: no source offers fpga.acme/x1" \
     machine create a --class fpga
 is "nothing has changed" "$(state_of_everything)" "$before"
+
+say control characters
+ESC=$'\e[31m\x7f\xc2\x9b'
+wrong "in a command" 2 "no command '?\[31m???'; see lpctl --help" "$ESC"
+wrong "in an option" 2 "Unknown option --?\[31m???; see lpctl --help" "--$ESC"
+wrong "in a name" 10 "?\[31m???: no machine '?\[31m???'" machine delete "$ESC"
+wrong "in an id" 10 "no device '?\[31m???'*" device show "$ESC"
+wrong "in a path" 8 "*$WORK/?\[31m???: *" --socket="$WORK/$ESC" status
+refused "each of several is told without them" 10 "lpctl: ?\[31m???: no machine *"$'\n'"lpctl: ?\[31m???: no machine *" \
+    lpctl machine stop "$ESC" "$ESC"
 
 say output that would be wrong is refused before there is a machine
 wrong "unknown column" 2 "*no column 'x'; there are: name, *" machine create a --class tiny -o csv -c x

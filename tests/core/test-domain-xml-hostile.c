@@ -151,6 +151,7 @@ Test(domain_xml, build_and_list_refuse_what_the_check_refuses)
     assert_error(build_error, LVP_ERROR_INVALID_REQUEST);
     cr_assert_null(lvp_domain_xml_list_host_addresses(BAD, &list_error));
     assert_error(list_error, LVP_ERROR_INVALID_REQUEST);
+    cr_assert_null(lvp_domain_xml_list_template_addresses(BAD, NULL));
     cr_assert_null(lvp_domain_xml_find_claim(BAD));
 }
 
@@ -166,11 +167,15 @@ assert_addresses(const char *devices, const char *expected)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *text = g_strdup_printf("<domain><devices>%s</devices></domain>", devices);
-    g_auto(GStrv) addresses = lvp_domain_xml_list_host_addresses(text, &error);
+    g_auto(GStrv) addresses = lvp_domain_xml_list_template_addresses(text, &error);
     assert_no_error(error);
     g_autofree char *joined = g_strjoinv(" ", addresses);
     cr_assert(strcmp(joined, expected) == 0, "expected '%s', got '%s' of %s", expected, joined,
               devices);
+    g_auto(GStrv) of_domain = lvp_domain_xml_list_host_addresses(text, &error);
+    assert_no_error(error);
+    g_autofree char *same = g_strjoinv(" ", of_domain);
+    cr_assert_str_eq(same, expected);
 }
 
 Test(domain_xml, address_of_a_hostdev_is_found)
@@ -231,6 +236,30 @@ Test(domain_xml, addresses_in_the_guest_and_of_other_kinds_are_passed_over)
                      "");
 }
 
+/* A domain of somebody else may be what no template may, and uses its devices all the same. */
+Test(domain_xml, addresses_are_found_in_a_domain_that_could_be_no_template)
+{
+    g_autofree char *filled = g_strnfill(1u << 20, 'x'), *elements = make_elements(20001);
+    const char *const inner[] = {
+        "<maxMemory slots='16'>64</maxMemory>",
+        "<cpu><numa><cell id='0' memory='8'/></numa></cpu>",
+        "<devices><memory model='dimm'/></devices>",
+        filled,
+        elements,
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(inner); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *domain =
+            g_strdup_printf("<domain>%s<devices><hostdev><source><address bus='0x3b' slot='0'/>"
+                            "</source></hostdev></devices></domain>",
+                            inner[i]);
+        g_auto(GStrv) found = lvp_domain_xml_list_host_addresses(domain, &error);
+        assert_no_error(error);
+        cr_assert_str_eq(found[0], "0000:3b:00.0", "%u", i);
+        cr_assert_null(lvp_domain_xml_list_template_addresses(domain, NULL), "%u", i);
+    }
+}
+
 /* ---- memory beside <memory> ---- */
 
 Test(domain_xml, template_with_memory_that_the_class_does_not_count_is_refused)
@@ -249,7 +278,7 @@ Test(domain_xml, template_with_memory_that_the_class_does_not_count_is_refused)
     };
     for (guint i = 0; i < G_N_ELEMENTS(CASES); i++) {
         g_autoptr(GError) error = NULL;
-        cr_assert_null(lvp_domain_xml_list_host_addresses(CASES[i].template, &error));
+        cr_assert_null(lvp_domain_xml_list_template_addresses(CASES[i].template, &error));
         assert_contains(error->message, CASES[i].part);
         assert_refused(CASES[i].template, CASES[i].part);
     }

@@ -234,6 +234,21 @@ Test(journal, database_of_another_application_is_refused)
     assert_error(error, LVP_ERROR_NOT_SUPPORTED);
 }
 
+Test(journal, database_of_another_application_is_left_as_it_is)
+{
+    g_autofree char *path = g_build_filename(folder, "state.db", NULL);
+    g_autofree char *before = NULL, *after = NULL;
+    gsize size_before, size_after;
+    g_clear_pointer(&journal, lvp_journal_close);
+    execute("PRAGMA journal_mode=DELETE; PRAGMA application_id=1");
+    cr_assert(g_file_get_contents(path, &before, &size_before, NULL));
+    g_autoptr(GError) error = fail_to_open();
+    assert_error(error, LVP_ERROR_NOT_SUPPORTED);
+    cr_assert(g_file_get_contents(path, &after, &size_after, NULL));
+    cr_assert_eq(size_after, size_before);
+    cr_assert_eq(memcmp(after, before, size_before), 0);
+}
+
 /* ---- files that are damaged ---- */
 
 /* The content of the one file that was set aside; g_free(). */

@@ -331,19 +331,35 @@ Test(recovery, machine_made_while_domains_are_listed_is_no_orphan)
 #define FOREIGN_UUID "00000000-0000-4000-8000-000000000007"
 
 static void
-run_foreign(const char *address)
+run_foreign_with(const char *address, const char *elements)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *xml = g_strdup_printf(
         "<domain type='test'><name>theirs</name><uuid>" FOREIGN_UUID "</uuid>"
-        "<memory unit='MiB'>64</memory><os><type>hvm</type></os><devices>"
+        "<memory unit='MiB'>64</memory><os><type>hvm</type></os>%s<devices>"
         "<hostdev mode='subsystem' type='pci' managed='yes'><source>"
         "<address domain='0' bus='0x%.2s' slot='0' function='0'/></source></hostdev>"
         "</devices></domain>",
-        address + strlen("0000:"));
+        elements, address + strlen("0000:"));
     cr_assert(lvp_hypervisor_define(world->hypervisor, xml, &error));
     cr_assert(lvp_hypervisor_start(world->hypervisor, FOREIGN_UUID, &error));
     assert_no_error(error);
+}
+
+static void
+run_foreign(const char *address)
+{
+    run_foreign_with(address, "");
+}
+
+Test(recovery, foreign_domain_that_could_be_no_template_has_its_device_all_the_same)
+{
+    run_foreign_with(CARD_1, "<maxMemory slots='4' unit='MiB'>256</maxMemory><vcpu>1</vcpu><cpu>"
+                             "<numa><cell id='0' cpus='0' memory='64' unit='MiB'/></numa></cpu>");
+    reconcile();
+    g_autofree char *held = world_explain(world, CARD_1);
+    assert_contains(held, "domain theirs, which is not ours to manage, has it");
+    cr_assert_eq(world_count_free(world, GPU), 1);
 }
 
 Test(recovery, device_that_a_foreign_domain_has_is_not_offered_until_it_lets_go)

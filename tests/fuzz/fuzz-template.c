@@ -146,7 +146,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
     must_agree(domain != NULL, error);
     must(domain || error->code == LVP_ERROR_INVALID_REQUEST);
     must(lvp_domain_xml_check_template(text, &check_error) == (domain != NULL));
-    g_auto(GStrv) addresses = lvp_domain_xml_list_host_addresses(text, &list_error);
+    g_auto(GStrv) addresses = lvp_domain_xml_list_template_addresses(text, &list_error);
     must((addresses != NULL) == (domain != NULL));
     if (!domain)
         return 0;

@@ -28,6 +28,13 @@ Test(diagnostics, mistake_is_shown_as_compilers_do)
     assert_text(diagnostics, "/etc/pci.yaml:3:9: error: unknown key 'nmae'");
 }
 
+Test(diagnostics, name_of_a_file_is_made_printable)
+{
+    g_autoptr(LvpDiagnostics) diagnostics = lvp_diagnostics_new();
+    lvp_diagnostics_add(diagnostics, "/a\033[2J\nb\377", 1, 2, "wrong");
+    assert_text(diagnostics, "/a?[2J?b\357\277\275:1:2: error: wrong");
+}
+
 Test(diagnostics, place_is_left_out_where_there_is_none)
 {
     g_autoptr(LvpDiagnostics) diagnostics = lvp_diagnostics_new();

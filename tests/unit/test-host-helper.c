@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,6 +69,40 @@ Test(host_helper, program_that_does_not_exist_is_enoent)
                           .output_size = sizeof output,
                           .lock_fd = -1};
     cr_assert_eq(lvp_helper_run(helper, &task, TIMEOUT_MS), ENOENT);
+}
+
+/* The next descriptors are the last ones: N of them are free. */
+static void
+leave_descriptors(guint n)
+{
+    int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    cr_assert_geq(next, 0);
+    close(next);
+    const struct rlimit limit = {(rlim_t)next + n, (rlim_t)next + n};
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+Test(host_helper, process_with_few_descriptors_gets_its_output)
+{
+    char output[64];
+    leave_descriptors(4);
+    cr_assert_eq(run_shell("echo out", output, sizeof output, TIMEOUT_MS), 0);
+    cr_assert_str_eq(output, "out\n");
+}
+
+Test(host_helper, write_whose_child_could_not_hold_the_lock_is_not_done)
+{
+    g_autoptr(LvpScratch) scratch = lvp_scratch_new();
+    g_autofree char *path = lvp_scratch_get_path(scratch, "file"), *text = NULL;
+    lvp_scratch_write(scratch, "file", "before");
+    g_autoptr(LvpHelper) helper = lvp_helper_new();
+    int lock = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    LvpHelperTask task = {.kind = LVP_HELPER_WRITE, .path = path, .text = "after", .lock_fd = lock};
+    leave_descriptors(3); /* a pipe, and one of two that the child lifts */
+    cr_assert_eq(lvp_helper_run(helper, &task, TIMEOUT_MS), EMFILE);
+    close(lock);
+    cr_assert(g_file_get_contents(path, &text, NULL, NULL));
+    cr_assert_str_eq(text, "before");
 }
 
 Test(host_helper, output_longer_than_the_buffer_is_cut_and_ended)
