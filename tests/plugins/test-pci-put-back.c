@@ -147,6 +147,24 @@ Test(pci_put_back, pulled_card_owes_nothing)
     assert_writes_after(count, "");
 }
 
+static int
+pull_at_probe(gpointer data, const char *path, const char *text, int lock_fd)
+{
+    if (!g_str_has_suffix(path, "drivers_probe"))
+        return FAKE_KERNEL_EFFECTS.write(data, path, text, lock_fd);
+    lvp_fake_host_pull(fake, CARD);
+    return ENODEV;
+}
+
+Test(pci_put_back, card_that_is_pulled_meanwhile_owes_nothing)
+{
+    add_and_take(&ON_HOST_DRIVER);
+    LvpHostEffects effects = FAKE_KERNEL_EFFECTS;
+    effects.write = pull_at_probe;
+    lvp_host_set_effects(host, &effects, fake);
+    assert_verdict(lvp_pci_put_back, &ON_HOST_DRIVER, LVP_VERDICT_DONE, NULL);
+}
+
 Test(pci_put_back, another_card_in_its_place_is_not_touched)
 {
     add_and_take(&ON_HOST_DRIVER);
