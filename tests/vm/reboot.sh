@@ -209,7 +209,7 @@ third_boot() {
     say what was to run runs
     runs_again off "$edu"
     runs_again pulled "$nic5"
-    stays_off swapped "$nic2"
+    runs_again swapped "$nic2" # its start was asked for, and refused only because the card was another
     stays_off plain "$nvme1"
 
     say a card that somebody else has

@@ -282,7 +282,7 @@ def tells_of_hang(out):
 def is_deaf(monitor):
     """Whether none of the CPUs takes interrupts at this moment."""
     try:
-        flags = re.findall(r"\bRFL=([0-9a-f]+)", " ".join(ask_monitor(monitor, "info registers -a")))
+        flags = re.findall(r"\b[ER]FL=([0-9a-f]+)", " ".join(ask_monitor(monitor, "info registers -a")))
     except OSError:
         return False
     return bool(flags) and not any(int(word, 16) & INTERRUPT_FLAG for word in flags)
