@@ -74,6 +74,13 @@ runs_again() {
 }
 runs() { [ "$(machine "$1" .state) $(domain_state "$1")" = "running running" ]; }
 
+# waits NAME TEXT...: it cannot be started yet, and says so, between one attempt and the next.
+waits() {
+    local told text
+    told=$(machine "$1" '"\(.state) \(.reason)"')
+    for text in "stopped autostart: " "${@:2}"; do [[ $told == *"$text"* ]] || return; done
+}
+
 # is_unbound ADDRESS...: one of them has no driver.
 is_unbound() {
     local address
@@ -173,7 +180,7 @@ second_boot() {
     is_back "$nic2" e1000e
 
     say the host uses one
-    like "busy says why" "$(machine busy .state) $(machine busy .reason)" "stopped autostart: *$fn0*$interface is up*"
+    check "busy says why" eventually 60 waits busy "$fn0" "$interface is up"
     is_back "$fn0" e1000e
     is_back "$fn1" virtio-pci
     is "no other device is on vfio-pci" "$(on_vfio)" "$(printf '%s\n' "$nic1" "$nvme1" "$edu" | sort | xargs)"
@@ -213,7 +220,7 @@ third_boot() {
     stays_off plain "$nvme1"
 
     say a card that somebody else has
-    like "auto waits, and says why" "$(machine auto .state) $(machine auto .reason)" "stopped autostart: *alien*"
+    check "auto waits, and says why" eventually 60 waits auto alien
     check "the foreign domain has it" qemu_holds alien "$nic1"
     virsh -q destroy alien
     runs_again auto "$nic1"
