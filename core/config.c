@@ -354,12 +354,14 @@ static void
 validate_host_root(const LvpOptions *core, LvpDiagnostics *diagnostics)
 {
     const char *root = lvp_options_get_string(core, "host-root");
-    g_autoptr(GError) error = NULL;
-    g_autoptr(LvpHost) host = NULL;
-    if (!g_path_is_absolute(root))
+    if (!g_path_is_absolute(root)) {
         lvp_options_report(core, "host-root", diagnostics, "must be an absolute path, but is '%s'",
                            root);
-    else if (!(host = lvp_host_new(root, &error)))
+        return;
+    }
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LvpHost) host = lvp_host_new(root, &error);
+    if (!host)
         lvp_options_report(core, "host-root", diagnostics, "is no host: %s", error->message);
 }
 

@@ -25,22 +25,23 @@ read_capability(LvpMachineClass *class,
     const char *resource = lvp_yaml_node_get_text(key);
     gint64 amount = 0;
     g_autoptr(GError) error = NULL;
-    if (!lvp_yaml_node_expect_text(key, "the name of a resource", diagnostics)) {
+    if (!lvp_yaml_node_expect_text(key, "the name of a resource", diagnostics))
         return;
-    } else if (!lvp_resource_is_name(resource)) {
+    if (!lvp_resource_is_name(resource)) {
         lvp_yaml_node_report(key, diagnostics,
                              "'%s' is no name of a resource (examples: cpu, memory, "
                              "gpu.nvidia/a30)",
                              resource);
-    } else if (!lvp_yaml_node_expect(value, LVP_YAML_SCALAR, resource, diagnostics)) {
         return;
-    } else if (!lvp_quantity_parse(resource, lvp_yaml_node_get_text(value), &amount, &error)) {
-        lvp_yaml_node_report(value, diagnostics, "%s", error->message);
-    } else if (amount == 0) {
-        lvp_yaml_node_report(value, diagnostics, "%s must be more than 0", resource);
-    } else {
-        lvp_request_set_amount(class->capabilities, resource, amount);
     }
+    if (!lvp_yaml_node_expect(value, LVP_YAML_SCALAR, resource, diagnostics))
+        return;
+    if (!lvp_quantity_parse(resource, lvp_yaml_node_get_text(value), &amount, &error))
+        lvp_yaml_node_report(value, diagnostics, "%s", error->message);
+    else if (amount == 0)
+        lvp_yaml_node_report(value, diagnostics, "%s must be more than 0", resource);
+    else
+        lvp_request_set_amount(class->capabilities, resource, amount);
 }
 
 static LvpMachineClass *

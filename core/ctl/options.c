@@ -86,11 +86,12 @@ find_entry(const GArray *all_options, const char *word)
 {
     gboolean is_long = g_str_has_prefix(word, "--");
     g_autofree char *name = is_long ? g_strndup(word + 2, strcspn(word + 2, "=")) : NULL;
-    char letter = word[0] == '-' && word[1] != '\0' ? word[strlen(word) - 1] : '\0';
+    gsize length = strlen(word);
+    gboolean is_short = !is_long && length > 1 && word[0] == '-';
     for (guint i = 0; i < all_options->len; i++) {
         const GOptionEntry *entry = &g_array_index(all_options, LvpCtlOption, i).entry;
         if (is_long ? strcmp(entry->long_name, name) == 0
-                    : letter != '\0' && entry->short_name == letter)
+                    : is_short && entry->short_name == word[length - 1])
             return entry;
     }
     return NULL;
