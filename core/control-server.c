@@ -71,7 +71,9 @@ remove_leftover(const char *path, GError **error)
         return TRUE;
     if (!S_ISSOCK(status.st_mode)) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
-                    "control socket %s: a file that is no socket stands there", path);
+                    "control socket %s: a file that is no socket stands there (see "
+                    "--control-socket)",
+                    path);
         return FALSE;
     }
     g_autoptr(GSocketClient) client = g_socket_client_new();
@@ -123,7 +125,8 @@ make_folder(const char *socket, GError **error)
     if (made == 0)
         return TRUE;
     g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
-                "cannot make folder %s for the control socket: %s", folder, g_strerror(code));
+                "cannot make folder %s for the control socket: %s (see --control-socket)", folder,
+                g_strerror(code));
     return FALSE;
 }
 
@@ -154,8 +157,9 @@ lvp_control_server_new(LvpService *service, const char *socket, GError **error)
     g_autoptr(GDBusServer) server =
         g_dbus_server_new_sync(address, G_DBUS_SERVER_FLAGS_NONE, guid, observer, NULL, &problem);
     if (!server) {
-        g_set_error(error, LVP_ERROR, LVP_ERROR_HOST, "cannot listen on control socket %s: %s",
-                    socket, problem->message);
+        g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
+                    "cannot listen on control socket %s: %s (see --control-socket)", socket,
+                    problem->message);
         return NULL;
     }
     if (!open_to_group(socket, error)) {

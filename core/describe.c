@@ -363,6 +363,7 @@ describe_one_machine(const LvpWorld *world, const LvpMachine *machine)
     add_text(&row, "reason", reason);
     g_variant_builder_add(&row, "{sv}", "resources", describe_request(machine->request));
     g_variant_builder_add(&row, "{sv}", "devices", describe_held_devices(machine));
+    g_variant_builder_add(&row, "{sv}", "autostart", g_variant_new_boolean(machine->autostart));
     g_variant_builder_add(&row, "{sv}", "labels", machine->labels);
     g_variant_builder_add(&row, "{sv}", "annotations", machine->annotations);
     return end_row(&row);

@@ -285,13 +285,14 @@ lock_host(const Daemon *self, GError **error)
     GError *problem = NULL;
     if (lvp_host_lock_provider(self->host, &problem))
         return TRUE;
-    if (geteuid() == 0 || problem->code == LVP_ERROR_BUSY) {
+    if (problem->code == LVP_ERROR_BUSY) {
         g_propagate_error(error, problem);
         return FALSE;
     }
-    g_set_error(error, LVP_ERROR, problem->code,
-                "%s: run it as root, or, to try it, with --host-root on a folder of your own",
-                problem->message);
+    g_set_error(error, LVP_ERROR, problem->code, "%s: %s", problem->message,
+                geteuid() == 0
+                    ? "the daemon must be able to write there, see --host-root"
+                    : "run it as root, or, to try it, with --host-root on a folder of your own");
     g_error_free(problem);
     return FALSE;
 }

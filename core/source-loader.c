@@ -149,6 +149,22 @@ find_fault(const LvpSourceTable *table, const char *name)
     return NULL;
 }
 
+/* The first option that does not begin with NAME and '-', as all of a source must, so that no two
+ * sources that do not know of each other have the same; or NULL. */
+static const char *
+find_foreign_option(const LvpSourceTable *table, const char *name)
+{
+    /* Called so by operators before there was that rule. */
+    static const char *const OLDER[] = {"cpu-overcommit-vcpu", "memory-reserved-memory-size", NULL};
+    g_autofree char *prefix = g_strconcat(name, "-", NULL);
+    for (const LvpOptionRow *row = table->options; row && row->name; row++) {
+        g_autofree char *full = g_strconcat(prefix, row->name, NULL);
+        if (!g_str_has_prefix(row->name, prefix) && !g_strv_contains(OLDER, full))
+            return row->name;
+    }
+    return NULL;
+}
+
 static LvpModule *
 check_table(const LvpSourceTable *theirs, const char *path, const char *name, GError **error)
 {
@@ -165,6 +181,13 @@ check_table(const LvpSourceTable *theirs, const char *path, const char *name, GE
     const char *fault = find_fault(table, name);
     if (fault) {
         g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE, "source %s is broken: %s", path, fault);
+        return NULL;
+    }
+    const char *option = find_foreign_option(table, name);
+    if (option) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_SOURCE,
+                    "source %s is broken: its option '%s' must begin with '%s-'", path, option,
+                    name);
         return NULL;
     }
     LvpModule *module = g_new0(LvpModule, 1);

@@ -169,6 +169,20 @@ run_verb(const LvpCtlVerb *verb, const LvpCtlOptions *options, char **arguments,
     return verb->run(&ctl, error);
 }
 
+/* Help of a verb, of a noun, or of all. */
+static gboolean
+print_help(const GArray *all_options, char **arguments, GError **error)
+{
+    const char *noun = arguments[0];
+    gboolean has_verb = noun && (arguments[1] || !is_noun(noun));
+    guint used = 0;
+    const LvpCtlVerb *only = find_verb(arguments, &used, has_verb ? error : NULL);
+    if (has_verb && !only)
+        return FALSE;
+    lvp_ctl_print_help(all_options, only, noun);
+    return TRUE;
+}
+
 static gboolean
 parse_and_run(char ***words, LvpCtlOptions *options, GError **error)
 {
@@ -177,16 +191,15 @@ parse_and_run(char ***words, LvpCtlOptions *options, GError **error)
         return FALSE;
     char **arguments = *words + 1;
     guint used = 0;
-    if (options->version) {
+    if (options->help)
+        return print_help(all_options, arguments, error);
+    if (options->version && !arguments[0]) {
         printf("lpctl %s\n", LVP_VERSION);
         return TRUE;
     }
-    if (options->help) {
-        const LvpCtlVerb *only = find_verb(arguments, &used, NULL);
-        if (!only && arguments[0] && !is_noun(arguments[0]))
-            return find_verb(arguments, &used, error) != NULL;
-        lvp_ctl_print_help(all_options, only, arguments[0]);
-        return TRUE;
+    if (options->version) {
+        g_set_error(error, LVP_ERROR, LVP_ERROR_INVALID_REQUEST, "--version stands alone");
+        return FALSE;
     }
     const LvpCtlVerb *verb = find_verb(arguments, &used, error);
     return verb && check_usage(verb, arguments + used, all_options, error) &&

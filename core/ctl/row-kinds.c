@@ -26,7 +26,7 @@ const LvpRowKind LVP_MACHINE_ROWS = {
     "machines",
     "name",
     (const char *const[]){"name", "uuid", "class", "state", "reason", "resources", "devices",
-                          "labels", "annotations", NULL},
+                          "autostart", "labels", "annotations", NULL},
     (const char *const[]){"NAME=name", "CLASS=class", "STATE=state", "DEVICES=devices", "UUID=uuid",
                           "?REASON=reason", NULL},
 };

@@ -35,8 +35,9 @@ typedef enum {
     LVP_OPTION_SECONDS,  /* "30", "30s", "5m", "1h" */
 } LvpOptionType;
 
-/* One row; a NULL name ends the list. The flag is --resource-manager-NAME, the key NAME in the
- * config group of the source. */
+/* One row; a NULL name ends the list. NAME begins with the name of the source and '-': a source
+ * whose options do not is refused. The flag is --resource-manager-NAME, the key NAME in the config
+ * group of the source. */
 typedef struct {
     const char *name;
     LvpOptionType type;

@@ -54,6 +54,13 @@ lvp_pci_host_use_free(LvpPciHostUse *self)
     g_free(self);
 }
 
+static gboolean
+is_there(LvpHost *host, const char *interface)
+{
+    g_autofree char *folder = g_strconcat("class/net/", interface, NULL);
+    return lvp_host_exists(host, LVP_HOST_SYS, folder);
+}
+
 static char *
 find_use_of_interface(const LvpPciHostUse *self, const char *name)
 {
@@ -63,9 +70,15 @@ find_use_of_interface(const LvpPciHostUse *self, const char *name)
         return g_strdup_printf("%s belongs to %s", name, master);
     g_autofree char *flags_path = g_strdup_printf("class/net/%s/flags", name);
     gssize length = lvp_host_read_value(self->host, LVP_HOST_SYS, flags_path, value, sizeof value);
-    if (length <= 0 && length != -ENOENT) /* one that is gone by now is of no use */
-        return g_strdup_printf("%s may be up: %s cannot be read", name, flags_path);
-    gboolean up = length > 0 && (g_ascii_strtoull(value, NULL, 16) & IFF_UP_FLAG);
+    if (length == -ENOENT && !is_there(self->host, name))
+        return NULL; /* by now */
+    guint64 flags = 0;
+    const char *digits = length > 0 && g_str_has_prefix(value, "0x") ? value + 2 : "";
+    /* What cannot be told apart from an interface that is up counts as one. */
+    if (!g_ascii_string_to_unsigned(digits, 16, 0, G_MAXUINT32, &flags, NULL))
+        return g_strdup_printf("%s may be up: cannot read its flags: %s", name,
+                               length < 0 ? g_strerror((int)-length) : "they are no number");
+    gboolean up = flags & IFF_UP_FLAG;
     g_autofree char *address = lvp_host_find_interface_address(self->host, name);
     if (up && address)
         return g_strdup_printf("%s is up and has address %s", name, address);

@@ -47,6 +47,8 @@ printf '{"name": ["s", "vm1"], "class": ["s", "tiny"], "labels": ["a{ss}", {"x":
 creation "labels of 300 KB" "$INVALID: labels and annotations are larger than 256 KiB" "@$WORK/labels.json"
 like "text that is no UTF-8 ends the connection or is refused" \
     "$(call CreateMachine "a{sv}" '{"name": ["s", "a\udcff"], "class": ["s", "tiny"]}' 2>&1)" "*[a-z]*"
+answers "nil uuid" "$INVALID: '00000000-0000-0000-0000-000000000000' is no uuid of a machine: *" TryCreate "a{sv}" \
+    '{"name": ["s", "vm1"], "class": ["s", "tiny"], "uuid": ["s", "00000000-0000-0000-0000-000000000000"]}'
 answers "a template that is none" "$INVALID: domain template, line 1: *" RenderMachine "a{sv}" \
     '{"name": ["s", "vm1"], "class": ["s", "tiny"], "template": ["s", "x"]}'
 call StartMachine s '"x\nlibvirt-provider: warning: forged"' >/dev/null

@@ -104,6 +104,12 @@ devices "vendor of a number" ":1:30: error: name must be text, but 3 is a number
 devices "all of them" ":1:30: error: name *:2:*: error: name *:2:*: error: type *" \
     'vendors: [{id: 0x10de, name: ~, devices: [\n{id: 0x20b7, name: null, type: 5}]}]\n'
 devices "names of digits, ids without quotes" "" "$V{id: 0x20b7, name: 82574, type: gpu}, {id: 0x030200, name: 5, type: gpu}]}]\n"
+# Colours and dates are text as any other, and so are the words that YAML 1.1 takes for booleans, but 1.2 does not.
+for word in red yes on no off y n 2026-11-26 12_5; do
+    devices "vendor, device and type '$word'" "" \
+        "vendors: [{id: 0x10de, name: $word, devices: [{id: 0x20b7, name: $word, type: $word}]}]\n"
+    classes "of $word" "" "- {name: $word, capabilities: {$word.$word/$word: 1}}\n"
+done
 devices "in quotes all is text" "" \
     'vendors: [{id: 0x10de, name: "null", devices: [{id: "0x20b7", name: "1.5", type: "5"}]}]\n'
 devices "dot in a type" ":1:*: error: type must be 1 to 63 of *" "$V"'{id: "0x20b7", name: a, type: g.pu}]}]\n'
@@ -111,9 +117,9 @@ devices "slash in a name" ":1:*: error: name must be 1 to 63 of *" "$V"'{id: "0x
 devices "half a subsystem" ":1:*: error: subsystemVendor and subsystemDevice must stand together" \
     "$V"'{id: "0x20b7", name: a, type: gpu, subsystemVendor: "0x10de"}]}]\n'
 devices "class of bridges" ":1:*: error: class 0x060400 is a bridge'*" "$V"'{id: "0x060400", name: a, type: gpu}]}]\n'
-devices "vendor twice" ":3:10: error: vendor 0x10de stands already in line 2*" \
+devices "vendor twice" ":3:10: error: vendor 0x10de stands already in line 2, column 10: *" \
     'vendors:\n  - {id: "0x10de", name: a, devices: []}\n  - {id: "0x10DE", name: b, devices: []}\n'
-devices "entries of equal weight" ":2:4: error: matches the same devices as the entry in line 1*" \
+devices "entries of equal weight" ":2:4: error: matches the same devices as the entry in line 1, column 50, *" \
     "$V"'{id: "0x20b7", name: a, type: gpu},\n   {id: "0x20B7", name: b, type: gpu}]}]\n'
 
 say without a daemon
@@ -123,6 +129,7 @@ generate() { pci_devices generate --host-root="$HOST" >"$WORK/generated.yaml"; }
 check "check of a good file" pci_devices check "$WORK/pci_devices.yaml"
 refused "check of a bad file" 2 "$WORK/classes.yaml:1:1: error: *" pci_devices check "$WORK/classes.yaml"
 refused "check of a missing file" 2 "/nonexistent: error: *" pci_devices check /nonexistent
+rejected "check of a file without a name" 2 "lpctl: FILE must be the path of a file, but is ''" pci_devices check ""
 rejected "check of no file" 2 "lpctl: FILE is missing; usage: lpctl pci-devices check FILE" pci_devices check
 for command in "check $WORK/pci_devices.yaml" generate; do
     # shellcheck disable=SC2086 # words of a command

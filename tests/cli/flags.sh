@@ -37,6 +37,18 @@ chmod 777 "$WORK/other"
 flag "module that others can write" "*$WORK/other/disk.so is not loaded: $WORK/other must *" \
     --source-dir="$WORK/other" --resource-manager-sources=disk
 
+say beside --help and --version
+for word in --help -h --version -V; do
+    rejected "$word and an argument" 2 "error: unexpected argument 'extra'; see --help" provider $word extra
+    rejected "$word and an unknown flag" 2 "error: unknown option --nosuch; see --help" provider --nosuch $word
+    rejected "$word and a flag without its value" 2 "error: --log-level needs a value; see --help" provider $word --log-level
+    rejected "$word and a value too many" 2 "error: --system-bus takes no value*" provider --system-bus=x $word
+    refused "$word and several of them" 2 "error: unexpected argument 'a'*error: unknown option --b; see --help" \
+        provider a --b $word
+    check "$word without a mistake" provider $word
+done
+check "--help and a flag of a source that is not loaded" provider --help --resource-manager-sources=cpu
+
 say words
 for word in --help -h --version -V; do
     rejected "argument beside $word" 2 "error: unexpected argument 'extra'*" provider $word extra

@@ -6,7 +6,7 @@ set -u
 . "$(dirname "$0")/lib.sh"
 
 LABELS=(
-    'a: b=c' '#x=y' 'true=no' '- q=1' '"=2' "'=3" 'k={[,' $'n\nl=x\ny' $'tab\t=\t' '*a=b' '1=2' 'null=null' '~=~'
+    'a: b=c' '#x=y' 'true=no' 'yes=on' 'y=off' '- q=1' '"=2' "'=3" 'k={[,' $'n\nl=x\ny' $'tab\t=\t' '*a=b' '1=2' 'null=null' '~=~'
     $'esc=\e[31m' 'quote=a"b,c' '😀=é' 'u=a=b' $'del=\x7f' $'c1=\xc2\x9b1m\xc2\x85\xe2\x80\xa8' '<<=x' ' =sp' '?=x'
     'a\b=c\d' 'app.kubernetes.io/name=web' 'empty='
 )
@@ -82,7 +82,7 @@ for command in "machine list -c labels" "machine show vm1" "machine explain vm1"
     # shellcheck disable=SC2086
     is "$command has no control characters" "$(lpctl $command | has_controls && echo some)" ""
 done
-is "machine show has a line per key" "$(lpctl machine show vm1 | wc -l)" 9
+is "machine show has a line per key" "$(lpctl machine show vm1 | wc -l)" 10
 is "no colour for a file" "$(lpctl device list | has_controls && echo some)" ""
 like "colour where it is wanted" "$(lpctl device list --color=always)" $'*\e\\[32mfree\e\\[0m*'
 is "machines of a table are aligned" "$(lpctl machine list --no-headers -c name,class,state | awk '{print index($0, $3)}' |

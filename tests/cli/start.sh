@@ -113,6 +113,53 @@ else
 fi
 chmod u+w "$HOST/run/libvirt-provider"
 
+say what can only be read
+mkdir "$WORK/read-only"
+# read_only FOLDER COMMAND...: with FOLDER on a file system that nobody can write.
+read_only() { unshare -m sh -c 'mount -t tmpfs -o ro none "$0" && exec "$@"' "$@" </dev/null; }
+# fails_read_only NAME FOLDER PATTERN FLAG...
+fails_read_only() {
+    refused "$1" 1 "libvirt-provider: $3" \
+        read_only "$2" timeout 20 libvirt-provider "${FLAGS[@]}" --log-level=error "${@:4}"
+}
+if read_only "$WORK/read-only" true 2>/dev/null; then
+    MUST="the daemon must be able to write"
+    fails_read_only "state folder" "$WORK/read-only" \
+        "cannot lock $WORK/read-only/state.lock: Read-only file system: $MUST in the state folder, see --libvirt-provider-dir" \
+        --libvirt-provider-dir="$WORK/read-only"
+    fails_read_only "folder above it" "$WORK/read-only" \
+        "cannot make state folder $WORK/read-only/state: Read-only file system (see --libvirt-provider-dir)" \
+        --libvirt-provider-dir="$WORK/read-only/state"
+    fails_read_only "folder of the socket" "$WORK/read-only" \
+        "cannot listen on control socket $WORK/read-only/x: *Read-only file system (see --control-socket)" \
+        --control-socket="$WORK/read-only/x"
+    fails_read_only "folder above that" "$WORK/read-only" \
+        "cannot make folder $WORK/read-only/x for the control socket: Read-only file system (see --control-socket)" \
+        --control-socket="$WORK/read-only/x/x"
+    fails_read_only "run folder" "$HOST/run/libvirt-provider" \
+        "cannot lock $HOST/run/libvirt-provider/provider.lock: Read-only file system: $MUST there, see --host-root"
+else
+    say "skipped: no file system can be mounted here"
+fi
+
+# A daemon of another user, on what is not its own.
+mkdir "$WORK/foreign" && chmod 777 "$WORK/foreign" "$HOST/run/libvirt-provider"
+rm -f "$HOST/run/libvirt-provider/provider.lock"
+# fails_as_nobody NAME FILE PATTERN: with this FILE in the state folder that nobody else can write.
+fails_as_nobody() {
+    echo x >"$WORK/foreign/$2" && chmod 400 "$WORK/foreign/$2"
+    refused "$1" 1 "libvirt-provider: $3" \
+        as_nobody libvirt-provider "${FLAGS[@]}" --log-level=error --libvirt-provider-dir="$WORK/foreign"
+    rm -f "$WORK"/foreign/*
+}
+if as_nobody libvirt-provider --version >/dev/null 2>&1; then
+    fails_as_nobody "lock of somebody else" state.lock \
+        "cannot lock $WORK/foreign/state.lock: Permission denied: the daemon must be able to write in the state folder, see --libvirt-provider-dir"
+    fails_as_nobody "state of somebody else" state.db \
+        "cannot open journal $WORK/foreign/state.db: * (Permission denied): the daemon must be able to write in the state folder, see --libvirt-provider-dir"
+fi
+rm -rf "$HOST/run/libvirt-provider"
+
 say no libvirt
 for uri in "" garbage; do
     refused "libvirt URI '$uri'" 2 "error: --libvirt-uri must be a URI such as qemu:///system, but is '$uri'" provider --libvirt-uri="$uri"

@@ -14,6 +14,8 @@ wrong "no command" 2 "no command; see lpctl --help"
 wrong "empty command" 2 "no command ''; see lpctl --help" ''
 wrong "unknown command" 2 "no command 'nosuch'; *" nosuch
 wrong "unknown command with --help" 2 "no command 'nosuch'; *" nosuch --help
+wrong "unknown verb with --help" 2 "machine 'nosuch': no such verb; *" machine nosuch --help
+wrong "word beside --version" 2 "--version stands alone" -V machine list
 wrong "no verb" 2 "machine *: the verb is missing; there are: create, list, *" machine
 wrong "unknown verb" 2 "machine 'nosuch': no such verb; there are: create, list, *" machine nosuch
 wrong "too few arguments" 2 "NAME is missing; usage: lpctl machine create NAME --class=CLASS" machine create
@@ -45,6 +47,15 @@ for format in json yaml name; do
 done
 wrong "socket of what needs no daemon" 2 "--socket is no option of pci-devices generate" \
     pci-devices generate --socket=x
+for option in "-o json --output=json" "-o json -o yaml" "--columns=name -c state" "--color never --color=always" \
+    "--socket $WORK/a --socket $WORK/a"; do
+    # shellcheck disable=SC2086 # words of a command
+    wrong "twice: $option" 2 "--* may be given only once" machine list $option
+done
+wrong "twice, the second at the end of short ones" 2 "--output may be given only once" device list -o json -ao csv
+wrong "twice, beside --help" 2 "--output may be given only once" device list -o json -o csv --help
+wrong "class twice" 2 "--class may be given only once" machine create a --class tiny --class tiny
+wrong "what is a value is no option" 8 "*" machine create a --class --class --template=--class
 wrong "unknown colour" 2 "--color must be auto, always or never, *" machine list --color=red
 for time in 0 -1 soon 1.5 "" 86401 99999999999; do
     wrong "time '$time'" 2 "--wait must be a whole number of seconds from 1 to 86400, but is '$time'" \
@@ -80,10 +91,17 @@ for name in .. .a a/b "a b" 😀 "" "$(printf 'a%.0s' {1..65})"; do
     wrong "machine '$name'" 2 "*no name for a machine: 1 to 64 of *" machine create "$name" --class tiny
 done
 refused "machine with a line end" 2 "*no name for a machine*" lpctl machine create $'a\nb' --class tiny
-wrong "uuid of nobody" 2 "a: '00000000-0000-0000-0000-000000000000' is no uuid of a machine: *" \
-    machine create a --class tiny --uuid 00000000-0000-0000-0000-000000000000
+check "autostart of what is to be started later" lpctl machine create a --class tiny --no-start --autostart
+is "it is said" "$(machine a .autostart)" true
+is "in a table, too" "$(lpctl machine list -c name,autostart --no-headers | xargs)" "a true"
+check "it is deleted" lpctl machine delete a
 for uuid in "" x ${UUID^^} $UUID-0; do
     wrong "uuid '$uuid'" 2 "a: '$uuid' is no uuid: use one in lower case*" machine create a --class tiny --uuid "$uuid"
+done
+NIL=00000000-0000-0000-0000-000000000000
+for option in --no-start --dry-run; do
+    wrong "nil uuid, $option" 2 "a: '$NIL' is no uuid of a machine: use one *" \
+        machine create a --class tiny $option --uuid $NIL
 done
 for label in "" x =x; do
     wrong "label '$label'" 2 "a: --label must be KEY=VALUE, *" machine create a --class tiny --label "$label"

@@ -69,7 +69,7 @@ Test(check_config, mistakes_of_all_files_are_told_in_one_run_with_their_places)
     assert_bad("--resource-manager-good-level=-1",
                "DIR/classes.yaml:1:33: error: quantity '-1' of cpu is negative\n"
                "DIR/main.conf:3:1: error: unknown key 'wrong' in [good]; known there: good-level, "
-               "good-flag, good-file\n"
+               "good-flag, good-file, good-near-level\n"
                "good.yaml:3:7: error: good-level must not be negative\n");
 }
 

@@ -32,7 +32,7 @@ Test(config, unknown_key_of_a_source_is_named_with_line_and_alternatives)
 {
     assert_mistakes("# comment\n\n[good]\ngood-level=1\ngood-levle=2\n",
                     "DIR/main.conf:5:1: error: unknown key 'good-levle' in [good]; known there: "
-                    "good-level, good-flag, good-file");
+                    "good-level, good-flag, good-file, good-near-level");
 }
 
 Test(config, unknown_key_of_the_daemon_is_named_with_its_line)
@@ -136,11 +136,11 @@ Test(config, unknown_flag_points_to_the_help)
 
 Test(config, flag_of_a_source_that_is_not_loaded_names_the_source)
 {
-    config_case_copy_module("collides");
-    assert_mistake_of("--resource-manager-collides-level=1", NULL,
-                      "--resource-manager-collides-level is an option of source collides, which is "
-                      "not loaded: add collides to --resource-manager-sources");
-    assert_mistake_of("--resource-manager-collides-level", "1", "source collides");
+    config_case_copy_module("other");
+    assert_mistake_of("--resource-manager-other-level=1", NULL,
+                      "--resource-manager-other-level is an option of source other, which is "
+                      "not loaded: add other to --resource-manager-sources");
+    assert_mistake_of("--resource-manager-other-level", "1", "source other");
 }
 
 Test(config, flag_of_no_source_at_all_points_to_the_help)
@@ -184,20 +184,19 @@ Test(config, no_source_and_a_source_twice_are_errors)
 
 Test(config, option_of_two_sources_is_an_error_that_names_both)
 {
-    config_case_copy_module("collides");
+    config_case_copy_module("good-near");
     assert_mistake_of(
-        "--resource-manager-sources=good,collides", NULL,
-        "option --resource-manager-good-level of source collides exists already: it is "
+        "--resource-manager-sources=good,good-near", NULL,
+        "option --resource-manager-good-near-level of source good-near exists already: it is "
         "of good");
 }
 
 Test(config, option_of_the_daemon_in_a_source_is_an_error)
 {
-    config_case_copy_module("greedy");
-    assert_mistake_of(
-        "--resource-manager-sources=greedy", NULL,
-        "option --resource-manager-vm-limit of source greedy exists already: it is of "
-        "the daemon itself");
+    config_case_copy_module("vm");
+    assert_mistake_of("--resource-manager-sources=vm", NULL,
+                      "option --resource-manager-vm-limit of source vm exists already: it is of "
+                      "the daemon itself");
 }
 
 Test(config, mistakes_of_the_daemons_keys_are_told_though_a_source_is_missing)
@@ -290,7 +289,7 @@ Test(config, all_mistakes_of_the_flags_are_told_with_those_of_the_files)
     cr_assert_str_eq(unknown.mistakes, "error: --log-level needs a value; see --help\n"
                                        "error: unknown option --one; see --help\n"
                                        "DIR/main.conf:2:1: error: unknown key 'x' in [good]; known "
-                                       "there: good-level, good-flag, good-file");
+                                       "there: good-level, good-flag, good-file, good-near-level");
 }
 
 Test(config, flag_is_not_called_unknown_while_its_source_is_missing)

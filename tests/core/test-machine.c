@@ -85,6 +85,7 @@ Test(machine, other_uuids_are_refused)
     assert_uuid_refused("4DEA22B3-1D52-D8F3-2516-782E98AB3FA0");
     assert_uuid_refused("4dea22b31d52d8f32516782e98ab3fa0");
     assert_uuid_refused(UUID "0");
+    assert_uuid_refused("00000000-0000-0000-0000-000000000000");
     assert_uuid_refused("vm1");
 }
 

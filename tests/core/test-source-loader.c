@@ -113,12 +113,12 @@ Test(source_loader, list_has_each_name_once_in_order)
 {
     copy_module(scratch, "one", "good");
     copy_module(scratch, "two", "good");
-    copy_module(scratch, "two", "collides");
+    copy_module(scratch, "two", "other");
     lvp_scratch_write(scratch, "one/README", "");
     static const char *const MISSING[] = {"/nonexistent/folder", NULL};
     g_auto(GStrv) names = lvp_source_loader_list(folders);
     g_autofree char *joined = g_strjoinv(" ", names);
-    cr_assert_str_eq(joined, "collides good");
+    cr_assert_str_eq(joined, "good other");
     g_auto(GStrv) none = lvp_source_loader_list(MISSING);
     cr_assert_null(none[0]);
 }
@@ -126,11 +126,11 @@ Test(source_loader, list_has_each_name_once_in_order)
 Test(source_loader, unknown_source_names_those_found_and_where_was_searched)
 {
     copy_module(scratch, "one", "good");
-    copy_module(scratch, "two", "collides");
+    copy_module(scratch, "two", "other");
     assert_refused("gpu", LVP_ERROR_SOURCE, "no source 'gpu' in ");
     assert_refused("gpu", LVP_ERROR_SOURCE, folders[0]);
     assert_refused("gpu", LVP_ERROR_SOURCE, folders[1]);
-    assert_refused("gpu", LVP_ERROR_SOURCE, "found there: collides, good ");
+    assert_refused("gpu", LVP_ERROR_SOURCE, "found there: good, other ");
     assert_refused("gpu", LVP_ERROR_SOURCE, "--source-dir");
 }
 
@@ -191,6 +191,16 @@ Test(source_loader, table_without_a_mandatory_member_is_refused)
 Test(source_loader, table_of_another_name_is_refused)
 {
     assert_broken("misnamed", "name is not the name of the file");
+}
+
+Test(source_loader, option_that_does_not_begin_with_the_name_of_its_source_is_refused)
+{
+    assert_broken("outside", "its option 'outsider-level' must begin with 'outside-'");
+}
+
+Test(source_loader, option_of_another_source_from_before_that_rule_is_refused)
+{
+    assert_broken("upstream", "its option 'overcommit-vcpu' must begin with 'upstream-'");
 }
 
 Test(source_loader, library_without_a_table_is_refused)

@@ -254,6 +254,33 @@ Test(pci_host_use, interface_that_is_down_is_free)
     assert_use(NIC, NULL);
 }
 
+#define FLAGS_FILE "sys/class/net/eth0/flags"
+
+Test(pci_host_use, interface_whose_flags_cannot_be_read_may_be_up)
+{
+    add_net(0x1002, NULL, NULL);
+    lvp_fake_host_set_file(fake, FLAGS_FILE, NULL);
+    assert_use(NIC, "eth0 may be up: cannot read its flags: No such file or directory");
+}
+
+Test(pci_host_use, interface_whose_flags_are_no_number_may_be_up)
+{
+    static const char *const TEXTS[] = {
+        "", "\n", "down\n", "1002\n", "0x\n", "0x1002 \001\n", "0x100000000\n"};
+    add_net(0x1002, NULL, NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(TEXTS); i++) {
+        lvp_fake_host_set_file(fake, FLAGS_FILE, TEXTS[i]);
+        assert_use(NIC, "eth0 may be up: cannot read its flags: they are no number");
+    }
+}
+
+Test(pci_host_use, interface_whose_flags_cannot_be_read_belongs_to_its_bridge_all_the_same)
+{
+    add_net(0x1002, "br0", NULL);
+    lvp_fake_host_set_file(fake, FLAGS_FILE, NULL);
+    assert_use(NIC, "eth0 belongs to br0");
+}
+
 Test(pci_host_use, interface_that_is_up)
 {
     add_net(0x1003, NULL, NULL);
@@ -270,13 +297,6 @@ Test(pci_host_use, interface_that_is_down_with_an_address)
 {
     add_net(0x1002, NULL, "2001:db8::1");
     assert_use(NIC, "eth0 has address 2001:db8::1");
-}
-
-Test(pci_host_use, interface_whose_flags_cannot_be_read_may_be_up)
-{
-    add_net(0x1002, NULL, NULL);
-    lvp_fake_host_set_file(fake, "sys/class/net/eth0/flags", "");
-    assert_use(NIC, "eth0 may be up: class/net/eth0/flags cannot be read");
 }
 
 Test(pci_host_use, interface_of_a_bridge)

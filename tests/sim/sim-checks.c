@@ -106,24 +106,24 @@ check_domains(const SimLook *self)
 
 /* ---- cards ---- */
 
-/* Somebody has changed the card after it was read for the record, and before that was durable: what
- * was read counts. */
+/* Whether somebody outside, in this step, was the last to change it, and left it on DRIVER. */
+static gboolean
+is_left_so(const SimCard *card, const char *driver)
+{
+    return card->left.driver && strcmp(driver, card->left.driver) == 0;
+}
+
+/* Somebody has changed the card after it was read for the record, and before that was durable, or
+ * between two machines that had it: what was read counts. */
 static void
 accept_what_was_read(SimCard *card, const SimRow *row)
 {
-    if (!row || !card->raced)
+    if (!row || !(card->raced || is_left_so(card, row->driver)))
         return;
     sim_binding_clear(&card->original);
     card->original = (SimBinding){g_strdup(row->driver), g_strdup(row->override)};
     card->raced = FALSE;
     card->meddled = TRUE;
-}
-
-/* Somebody has changed it when it had just been put back, or all but the override. */
-static gboolean
-is_as_left(const SimCard *card, const SimBinding *now)
-{
-    return card->left.driver && strcmp(now->driver, card->left.driver) == 0;
 }
 
 /* Of one whose record was lost with a journal, and that nothing holds any more. */
@@ -158,7 +158,8 @@ check_card(const SimLook *self, SimCard *card)
                                "('%s')",
                                card->card.address, card->original.driver, card->original.override,
                                row->owner, row->driver, row->override);
-    if (!row && is_as_left(card, &now))
+    /* Somebody has changed it when it had just been put back, or all but the override. */
+    if (!row && is_left_so(card, now.driver))
         return NULL;
     if (!row && !sim_binding_equal(&now, &card->original) &&
         !(card->renewed && sim_card_is_fresh(card, &now)))
@@ -237,7 +238,7 @@ end_race(const SimLook *self, SimCard *card)
     if (card->left.driver && sim_card_is_present(self->world, card) &&
         !sim_look_explains(self, card)) {
         g_auto(SimBinding) now = sim_card_read(self->world, card);
-        if (is_as_left(card, &now))
+        if (is_left_so(card, now.driver))
             sim_card_accept(card, &now);
     }
     card->raced = FALSE;

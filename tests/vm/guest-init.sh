@@ -19,7 +19,8 @@ $B mount -t overlay -o lowerdir=/ro,upperdir=/rw/up,workdir=/rw/work overlay /ne
 $B mount -t proc proc /newroot/proc
 $B mount -t sysfs sysfs /newroot/sys
 $B mount -t devtmpfs dev /newroot/dev
-for folder in run var/lib/libvirt var/log var/cache; do
+# Empty: also what this machine itself has of libvirt and of the provider.
+for folder in run var/log var/cache var/lib/libvirt var/lib/libvirt-provider etc/libvirt/qemu etc/libvirt/hooks; do
     $B mkdir -p /newroot/$folder
     $B mount -t tmpfs tmpfs /newroot/$folder
 done

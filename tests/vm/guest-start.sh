@@ -8,6 +8,8 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir -p /run/{libvirt,dbus,lock} /var/log/libvirt/qemu /var/cache/libvirt/qemu /var/lib/libvirt/{qemu,images,boot}
 chown -R libvirt-qemu /var/lib/libvirt/qemu /var/cache/libvirt/qemu 2>/dev/null # Debian's user for QEMU
 busybox ip link set lo up
+ulimit -c unlimited # what crashes leaves a core.PROGRAM.PID in /out
+echo /out/core.%e.%p >/proc/sys/kernel/core_pattern
 
 # shellcheck source=/dev/null
 . /run/guest/job # STAGE, the working folder, and the program as $@

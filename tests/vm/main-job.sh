@@ -66,7 +66,7 @@ refused "a third is still refused" 4 "*0 of 2 free*" lpctl machine create vm3 --
 
 # A guest that somebody ends keeps its claim, and can be started again.
 virsh -q destroy vm2
-check "vm2 becomes stopped" eventually 30 machine_is vm2 stopped
+check "vm2 becomes stopped" eventually 60 machine_is vm2 stopped
 for address in "${devices2[@]}"; do
     is "$address stays on vfio-pci" "$(driver_of "$address")" vfio-pci
     is "$address stays with vm2" "$(device "$address" .machine)" vm2
@@ -74,7 +74,7 @@ done
 check "vm2 starts again" lpctl machine start vm2
 is_running vm2 "${devices2[@]}"
 check "vm2 is stopped by force" lpctl machine stop vm2 --force
-check "vm2 is stopped" eventually 30 machine_is vm2 stopped
+check "vm2 is stopped" eventually 60 machine_is vm2 stopped
 is "its domain is off" "$(domain_state vm2)" "shut off"
 
 # Everything is given back.

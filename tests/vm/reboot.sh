@@ -15,6 +15,7 @@ OTHER=subsys_ven=0x1af4,subsys=0x1234
 boot() {
     local folder
     start_udev
+    halt_guests
     [ "$STAGE" != 0 ] || mkfs.ext4 -q /dev/vda
     mkdir -p /kept
     mount /dev/vda /kept
@@ -92,8 +93,7 @@ make_machines() {
     for address in $(lpctl device list -o name); do lpctl device cordon "$address"; done
     create_on "$nic1" auto nic-small --autostart
     create_on "$nvme1" plain disk-small
-    create_on "$edu" off edu-small --autostart
-    check "it is stopped" lpctl machine stop off --force
+    create_on "$edu" off edu-small --autostart --no-start
     create_on "$nic5" pulled nic-small --autostart
     create_on "$nic2" swapped nic-small --autostart --no-start
     create_on "$fn0" busy nic-small --autostart

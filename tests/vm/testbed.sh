@@ -29,7 +29,7 @@ virsh -q destroy d1
 is_back "$nic1" e1000e
 
 echo "@@MON device_del nic2"
-check "nic2 is pulled" eventually 20 test ! -e "/sys/bus/pci/devices/$nic2"
+check "nic2 is pulled" eventually 60 test ! -e "/sys/bus/pci/devices/$nic2"
 
 touch /etc/before-reboot
 echo "$tap_count" >/out/before-reboot

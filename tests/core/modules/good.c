@@ -6,6 +6,7 @@ static const LvpOptionRow OPTIONS[] = {
     {"good-level", LVP_OPTION_INTEGER, "1", "how good"},
     {"good-flag", LVP_OPTION_BOOLEAN, "false", "whether good"},
     {"good-file", LVP_OPTION_FILE, NULL, "where good"},
+    {"good-near-level", LVP_OPTION_INTEGER, "1", "how near to good"},
     {NULL},
 };
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Has an option of the daemon. */
+/* Has an option whose name does not begin with its own, but with the same letters. */
 #include "discover-nothing.h"
 
 static const LvpOptionRow OPTIONS[] = {
-    {"vm-limit", LVP_OPTION_INTEGER, "1", "of the daemon"},
+    {"outside-level", LVP_OPTION_INTEGER, "1", "its own"},
+    {"outsider-level", LVP_OPTION_INTEGER, "1", "of another source, if there is one"},
     {NULL},
 };
 
-LVP_SOURCE_DEFINE(.name = "greedy",
+LVP_SOURCE_DEFINE(.name = "outside",
                   .version = "1",
                   .description = "for tests",
                   .options = OPTIONS,

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Has an option of another source. */
+/* Its option begins with its name, but is one of the daemon. */
 #include "discover-nothing.h"
 
 static const LvpOptionRow OPTIONS[] = {
-    {"collides-level", LVP_OPTION_INTEGER, "1", "its own"},
-    {"good-level", LVP_OPTION_INTEGER, "1", "of source good"},
+    {"vm-limit", LVP_OPTION_INTEGER, "1", "of the daemon"},
     {NULL},
 };
 
-LVP_SOURCE_DEFINE(.name = "collides",
+LVP_SOURCE_DEFINE(.name = "vm",
                   .version = "1",
                   .description = "for tests",
                   .options = OPTIONS,
