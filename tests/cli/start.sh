@@ -256,8 +256,8 @@ begin_provider "${HUGE[@]}"
 like "pages and their memory are offered" "$(lpctl source list --no-headers -c name,resources,health)" \
     "*hugepages *hugepages=8/8*memory=16Mi/16Mi*no hugetlbfs with pages of 2Mi is mounted: *"
 xml=$(lpctl machine create vm1 --class tiny --dry-run -o xml)
-like "a machine has its memory in a page" "$xml" "*<memory unit='KiB'>2048</memory>*<page size='2048' unit='KiB'/>*"
-like "on the node that has it" "$xml" "*<memory mode='strict' nodeset='0'/>*"
+like "a machine has its memory in a page" "$xml" '*<memory unit="KiB">2048</memory>*<page size="2048" unit="KiB"/>*'
+like "on the node that has it" "$xml" '*<memory mode="strict" nodeset="0"/>*'
 check "it is made" lpctl machine create vm1 --class tiny
 is "the other pages are free" "$(lpctl source list -o json | jq -r '.sources[] | .resources.hugepages.available | strings')" 7
 check "it is deleted" lpctl machine delete vm1
