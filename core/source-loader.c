@@ -155,7 +155,8 @@ static const char *
 find_foreign_option(const LvpSourceTable *table, const char *name)
 {
     /* Called so by operators before there was that rule. */
-    static const char *const OLDER[] = {"cpu-overcommit-vcpu", "memory-reserved-memory-size", NULL};
+    static const char *const OLDER[] = {"cpu-overcommit-vcpu", "hugepages-blocked-hugepages",
+                                        "memory-reserved-memory-size", NULL};
     g_autofree char *prefix = g_strconcat(name, "-", NULL);
     for (const LvpOptionRow *row = table->options; row && row->name; row++) {
         g_autofree char *full = g_strconcat(prefix, row->name, NULL);

@@ -234,6 +234,30 @@ lvp_holding_get_amount(const LvpHolding *self, const char *resource)
 }
 
 guint
+lvp_holding_get_n_amounts(const LvpHolding *self)
+{
+    return self->amounts->len;
+}
+
+const char *
+lvp_holding_get_amount_resource(const LvpHolding *self, guint index)
+{
+    return g_array_index(self->amounts, LvpHeldAmount, index).resource;
+}
+
+int
+lvp_holding_get_amount_node(const LvpHolding *self, guint index)
+{
+    return g_array_index(self->amounts, LvpHeldAmount, index).node;
+}
+
+gint64
+lvp_holding_get_amount_part(const LvpHolding *self, guint index)
+{
+    return g_array_index(self->amounts, LvpHeldAmount, index).amount;
+}
+
+guint
 lvp_holding_get_n_units(const LvpHolding *self)
 {
     return self->units->len;

@@ -53,6 +53,25 @@ lvp_snapshot_add_amount(LvpSnapshot *self, const char *resource, int node, gint6
 }
 
 void
+lvp_amounts_keep(gint64 *amounts, guint n, gint64 keep)
+{
+    gint64 left = 0;
+    for (guint i = 0; i < n; i++)
+        left += amounts[i];
+    for (guint i = 0; i < n; i++) {
+        gint64 amount = amounts[i], kept = keep;
+        if (amount < left) {
+            double share = (double)amount / (double)left;
+            /* What stays to be kept must fit into those to come. */
+            kept = CLAMP((gint64)((double)keep * share), keep - (left - amount), MIN(keep, amount));
+        }
+        left -= amount;
+        keep -= kept;
+        amounts[i] -= kept;
+    }
+}
+
+void
 lvp_snapshot_add_pool(LvpSnapshot *self, const char *resource)
 {
     char *name = g_string_chunk_insert_const(self->texts, resource);

@@ -32,6 +32,10 @@ void lvp_snapshot_free(LvpSnapshot *self);
  * "cpu", "memory", or "type.vendor/device". Sums saturate. */
 void lvp_snapshot_add_amount(LvpSnapshot *self, const char *resource, int node, gint64 amount);
 
+/* For amounts of which the host keeps some: takes KEEP, which is at most their sum, from the N
+ * AMOUNTS (each >= 0, their sum an int64), of each in proportion. */
+void lvp_amounts_keep(gint64 *amounts, guint n, gint64 keep);
+
 /* Declares a unitary resource, so that it stays listed without units. */
 void lvp_snapshot_add_pool(LvpSnapshot *self, const char *resource);
 

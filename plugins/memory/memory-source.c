@@ -14,11 +14,6 @@ typedef struct {
     gint64 reserved_bytes;
 } MemorySource;
 
-typedef struct {
-    int node;
-    gint64 size_bytes;
-} NodeMemory;
-
 static const LvpOptionRow OPTIONS[] = {
     {"reserved-memory-size", LVP_OPTION_QUANTITY, "0",
      "memory that the host keeps for itself, such as 4Gi"},
@@ -65,7 +60,25 @@ read_total(LvpHost *host, LvpHostTree tree, const char *path, gint64 *ret_bytes,
 }
 
 static gboolean
-read_nodes(const MemorySource *self, GArray *nodes, GError **error)
+add_node(const MemorySource *self,
+         LvpHostTree tree,
+         const char *path,
+         int node,
+         GArray *nodes,
+         GArray *sizes,
+         GError **error)
+{
+    gint64 bytes;
+    if (!read_total(self->host, tree, path, &bytes, error))
+        return FALSE;
+    g_array_append_val(nodes, node);
+    g_array_append_val(sizes, bytes);
+    return TRUE;
+}
+
+/* NODES: int; SIZES: gint64, the bytes of each. */
+static gboolean
+read_nodes(const MemorySource *self, GArray *nodes, GArray *sizes, GError **error)
 {
     g_auto(GStrv) names = lvp_host_list(self->host, LVP_HOST_SYS, NODES, NULL);
     for (guint i = 0; names && names[i]; i++) {
@@ -74,40 +87,31 @@ read_nodes(const MemorySource *self, GArray *nodes, GError **error)
             !g_ascii_string_to_unsigned(names[i] + strlen("node"), 10, 0, 1023, &number, NULL))
             continue;
         g_autofree char *path = g_strdup_printf(NODES "/%s/meminfo", names[i]);
-        NodeMemory node = {(int)number, 0};
-        if (!read_total(self->host, LVP_HOST_SYS, path, &node.size_bytes, error))
+        if (!add_node(self, LVP_HOST_SYS, path, (int)number, nodes, sizes, error))
             return FALSE;
-        g_array_append_val(nodes, node);
     }
-    if (nodes->len > 0)
-        return TRUE;
-    NodeMemory whole = {LVP_NODE_NONE, 0}; /* a kernel without NUMA */
-    if (!read_total(self->host, LVP_HOST_PROC, "meminfo", &whole.size_bytes, error))
-        return FALSE;
-    g_array_append_val(nodes, whole);
-    return TRUE;
+    return nodes->len > 0 || /* else it is a kernel without NUMA */
+           add_node(self, LVP_HOST_PROC, "meminfo", LVP_NODE_NONE, nodes, sizes, error);
 }
 
 /* FALSE where the sum is too large, as of no host that exists. */
 static gboolean
-sum_up(const GArray *nodes, gint64 *ret_total, GError **error)
+sum_up(const GArray *sizes, gint64 *ret_total, GError **error)
 {
     gint64 total = 0;
-    for (guint i = 0; i < nodes->len; i++) {
-        gint64 size_bytes = g_array_index(nodes, NodeMemory, i).size_bytes;
-        if (size_bytes > G_MAXINT64 - total) {
+    for (guint i = 0; i < sizes->len; i++) {
+        gint64 bytes = g_array_index(sizes, gint64, i);
+        if (bytes > G_MAXINT64 - total) {
             g_set_error(error, LVP_ERROR, LVP_ERROR_HOST,
                         "the memory of all nodes is more than can be counted");
             return FALSE;
         }
-        total += size_bytes;
+        total += bytes;
     }
     *ret_total = total;
     return TRUE;
 }
 
-/* Every node keeps its share of what is reserved, in proportion to its size; the last one that has
- * any memory what is left by rounding. */
 static gboolean
 discover(gpointer data,
          LvpDiscoverFlags flags,
@@ -118,11 +122,10 @@ discover(gpointer data,
     (void)flags;
     (void)cancellable;
     const MemorySource *self = data;
-    g_autoptr(GArray) nodes = g_array_new(FALSE, FALSE, sizeof(NodeMemory));
-    if (!read_nodes(self, nodes, error))
-        return FALSE;
+    g_autoptr(GArray) nodes = g_array_new(FALSE, FALSE, sizeof(int));
+    g_autoptr(GArray) sizes = g_array_new(FALSE, FALSE, sizeof(gint64));
     gint64 total;
-    if (!sum_up(nodes, &total, error))
+    if (!read_nodes(self, nodes, sizes, error) || !sum_up(sizes, &total, error))
         return FALSE;
     if (self->reserved_bytes > total) {
         g_autofree char *has = lvp_quantity_format(RESOURCE, total);
@@ -131,20 +134,10 @@ discover(gpointer data,
                     "reserved-memory-size is %s, but the host has only %s", kept, has);
         return FALSE;
     }
-    gint64 to_keep = self->reserved_bytes, left = total;
-    for (guint i = 0; i < nodes->len; i++) {
-        const NodeMemory *node = &g_array_index(nodes, NodeMemory, i);
-        gint64 kept = to_keep;
-        if (node->size_bytes < left) {
-            double share = (double)node->size_bytes / (double)left;
-            /* What stays to be kept must fit into the nodes to come. */
-            kept = CLAMP((gint64)((double)to_keep * share), to_keep - (left - node->size_bytes),
-                         MIN(to_keep, node->size_bytes));
-        }
-        left -= node->size_bytes;
-        to_keep -= kept;
-        lvp_snapshot_add_amount(snapshot, RESOURCE, node->node, node->size_bytes - kept);
-    }
+    lvp_amounts_keep((gint64 *)(gpointer)sizes->data, sizes->len, self->reserved_bytes);
+    for (guint i = 0; i < nodes->len; i++)
+        lvp_snapshot_add_amount(snapshot, RESOURCE, g_array_index(nodes, int, i),
+                                g_array_index(sizes, gint64, i));
     return TRUE;
 }
 

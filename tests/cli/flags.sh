@@ -17,7 +17,7 @@ key_file() {
 check_config "all is well" ""
 
 say sources
-flag "unknown source" "--resource-manager-sources names nosuch: no source 'nosuch' in $WORK/sources; found there: cpu, memory, pci *" \
+flag "unknown source" "--resource-manager-sources names nosuch: no source 'nosuch' in $WORK/sources; found there: cpu, hugepages, memory, pci *" \
     --resource-manager-sources=cpu,pci,nosuch
 flag "source named twice" "*names cpu twice" --resource-manager-sources=cpu,cpu,pci
 check_config "no source" "*names no source*" --resource-manager-sources=,

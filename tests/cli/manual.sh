@@ -17,7 +17,9 @@ flags_of_page() { words '--[a-z][a-z-]*[a-z]' <"$MAN/$1"; }
 not_in_help() { comm -13 <(echo "$help") -; }
 
 say libvirt-provider
-provider_help() { libvirt-provider --config="$WORK/none" --source-dir="$WORK/sources" --help; }
+provider_help() {
+    libvirt-provider --config="$WORK/none" --source-dir="$WORK/sources" --resource-manager-sources=cpu,hugepages,memory,pci --help
+}
 # KEY=DEFAULT of each option that can stand in the settings; those of a source without their common beginning.
 settings() {
     provider_help | sed '/^Source /,/^$/s/--resource-manager-/--/' |

@@ -245,5 +245,26 @@ check "the provider ends again" provider_stop
 FLAGS+=("$pci_flag")
 begin_provider
 check "with the source it can" lpctl machine delete vm1
+check "the provider ends" provider_stop
+
+say huge pages
+HUGE=(--resource-manager-sources=cpu,hugepages,pci)
+fails "a kernel that has none" 2 "source hugepages cannot start: the kernel has no huge pages of 0; it has: none *" "${HUGE[@]}"
+for folder in kernel/mm devices/system/node/node0; do
+    mkdir -p "$HOST/sys/$folder/hugepages/hugepages-2048kB"
+    echo 10 >"$HOST/sys/$folder/hugepages/hugepages-2048kB/nr_hugepages"
+done
+HUGE+=(--resource-manager-hugepages-size=2Mi --resource-manager-blocked-hugepages=2)
+fails "another size" 2 "*no huge pages of 1Gi; it has: 2Mi *" "${HUGE[@]}" --resource-manager-hugepages-size=1Gi
+fails "two sources of memory" 1 "*memory and hugepages*" "${HUGE[@]}" --resource-manager-sources=cpu,memory,hugepages,pci
+begin_provider "${HUGE[@]}"
+like "pages and their memory are offered" "$(lpctl source list --no-headers -c name,resources,health)" \
+    "*hugepages *hugepages=8/8*memory=16Mi/16Mi*no hugetlbfs with pages of 2Mi is mounted: *"
+xml=$(lpctl machine create vm1 --class tiny --dry-run -o xml)
+like "a machine has its memory in a page" "$xml" '*<memory unit="KiB">2048</memory>*<page size="2048" unit="KiB"/>*'
+like "on the node that has it" "$xml" '*<memory mode="strict" nodeset="0"/>*'
+check "it is made" lpctl machine create vm1 --class tiny
+is "the other pages are free" "$(lpctl source list -o json | jq -r '.sources[] | .resources.hugepages.available | strings')" 7
+check "it is deleted" lpctl machine delete vm1
 
 finish_provider
