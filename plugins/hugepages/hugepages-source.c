@@ -8,6 +8,7 @@
 #define MEMORY "memory"
 #define PAGES "hugepages"
 #define KIB 1024
+#define MIB 1048576
 #define NODES "devices/system/node"
 #define SIZES "kernel/mm/hugepages"
 #define SIZE_PREFIX "hugepages-"
@@ -176,7 +177,7 @@ report_health(const HugepagesSource *self, gint64 n_pages)
 {
     g_autofree char *size = lvp_quantity_format(MEMORY, self->page_bytes);
     g_autofree char *option =
-        g_strdup_printf("pagesize=%" G_GINT64_FORMAT "M", self->page_bytes / (KIB * KIB));
+        g_strdup_printf("pagesize=%" G_GINT64_FORMAT "M", self->page_bytes / MIB);
     g_autofree char *text = NULL;
     if (n_pages == 0)
         text = g_strdup_printf("the host has set no huge pages of %s aside: see vm.nr_hugepages, "

@@ -20,7 +20,8 @@ begin_provider
 say no vfio-pci
 echo "install vfio-pci /bin/false" >/etc/modprobe.d/no-vfio-pci.conf
 modprobe -r vfio-pci
-refused "a commit without vfio-pci fails" 5 "*vfio-pci*" lpctl machine create vm1 --class nic-small
+# 4 where a look at the host came in between
+refused "a commit without vfio-pci fails" "[45]" "*vfio-pci*" lpctl machine create vm1 --class nic-small
 check "nothing is left of it" no_machine_is_left
 for address in $nic1 $nic2 $nic5; do is_back "$address" e1000e; done
 rm /etc/modprobe.d/no-vfio-pci.conf
