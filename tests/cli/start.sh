@@ -171,6 +171,8 @@ for uri in "" garbage; do
 done
 check "it starts" provider_start --libvirt-uri=test:///nonexistent
 HINT="(is it running? see systemctl status libvirtd; --libvirt-uri names another)"
+libvirt_is_missed() { [[ $(lpctl status -o json | jq -r .libvirt) == *nonexistent* ]]; } # it has been tried
+check "status says so" eventually 30 libvirt_is_missed
 like "status says why, and what to do" "$(lpctl status -o json | jq -r .libvirt)" "not reachable: *nonexistent* $HINT"
 for flag in --no-start --dry-run; do
     rejected "create $flag" 7 "lpctl: vm1: libvirt test:///nonexistent cannot be reached: * $HINT" \
