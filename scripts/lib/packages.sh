@@ -14,11 +14,11 @@ dnf_build=(
 
 # To run the tests outside of the VM, the fuzzers (libFuzzer comes with clang's runtime) and the checks of the sources.
 apt_test=(
-    clang libclang-rt-dev clang-format clang-tidy libcriterion-dev python3-yaml jq
+    clang libclang-rt-dev llvm clang-format clang-tidy libcriterion-dev python3-yaml jq
     dbus-daemon libglib2.0-bin util-linux
 )
 dnf_test=(
-    clang compiler-rt libstdc++-devel clang-tools-extra libcriterion-devel libasan libubsan python3-pyyaml jq
+    clang compiler-rt llvm libstdc++-devel clang-tools-extra libcriterion-devel libasan libubsan python3-pyyaml jq
     dbus-daemon glib2 util-linux
 )
 
