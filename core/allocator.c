@@ -394,9 +394,9 @@ lvp_allocator_advance(
 {
     g_mutex_lock(&self->mutex);
     LvpStep old_step = machine->step;
+    g_autofree char *old_boot_id = machine->boot_id;
     machine->step = step;
     machine->generation++;
-    g_free(machine->boot_id);
     machine->boot_id = g_strdup(boot_id);
     lvp_allocator_tell_machine(self, machine);
     g_mutex_unlock(&self->mutex);
@@ -405,6 +405,9 @@ lvp_allocator_advance(
         return TRUE;
     g_mutex_lock(&self->mutex);
     machine->step = old_step;
+    machine->generation--;
+    g_free(machine->boot_id);
+    machine->boot_id = g_steal_pointer(&old_boot_id);
     if (step == LVP_STEP_PREPARED)
         drop_records(machine);
     g_mutex_unlock(&self->mutex);

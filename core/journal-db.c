@@ -262,7 +262,7 @@ lvp_journal_db_end_part(LvpJournalDb *self, gboolean keep, GError **error)
 /* ---- open and close ---- */
 
 static gboolean
-read_pragma(LvpJournalDb *self, const char *sql, gint64 *ret_value, GError **error)
+read_number(LvpJournalDb *self, const char *sql, gint64 *ret_value, GError **error)
 {
     sqlite3_stmt *statement = NULL;
     gboolean ok = sqlite3_prepare_v2(self->handle, sql, -1, &statement, NULL) == SQLITE_OK &&
@@ -273,6 +273,12 @@ read_pragma(LvpJournalDb *self, const char *sql, gint64 *ret_value, GError **err
         lvp_journal_db_set_error(self, error, "read");
     sqlite3_finalize(statement);
     return ok;
+}
+
+gboolean
+lvp_journal_db_read_last_event(LvpJournalDb *self, gint64 *ret_id, GError **error)
+{
+    return read_number(self, "SELECT ifnull(max(id), 0) FROM event", ret_id, error);
 }
 
 static gboolean
@@ -291,8 +297,8 @@ static gboolean
 check_schema(LvpJournalDb *self, gboolean is_new, GError **error)
 {
     gint64 version, application;
-    if (!read_pragma(self, "PRAGMA user_version", &version, error) ||
-        !read_pragma(self, "PRAGMA application_id", &application, error))
+    if (!read_number(self, "PRAGMA user_version", &version, error) ||
+        !read_number(self, "PRAGMA application_id", &application, error))
         return FALSE;
     if (application == APPLICATION_ID && version == SCHEMA_VERSION)
         return TRUE;

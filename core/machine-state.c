@@ -93,10 +93,13 @@ is_sound_holding(const LvpHolding *holding)
 {
     if (!lvp_resource_is_name(holding->source))
         return FALSE;
+    gint64 sum = 0; /* of all, and so of each resource, that can be counted */
     for (guint i = 0; i < holding->amounts->len; i++) {
         const LvpHeldAmount *held = &g_array_index(holding->amounts, LvpHeldAmount, i);
-        if (held->amount < 0 || held->node < LVP_NODE_NONE || !lvp_resource_is_name(held->resource))
+        if (held->amount < 0 || held->amount > G_MAXINT64 - sum || held->node < LVP_NODE_NONE ||
+            !lvp_resource_is_name(held->resource))
             return FALSE;
+        sum += held->amount;
     }
     for (guint i = 0; i < holding->units->len; i++) {
         const LvpHeldUnit *held = &g_array_index(holding->units, LvpHeldUnit, i);

@@ -44,7 +44,7 @@ typedef struct {
     LvpControlServer *server;
     GThreadPool *observer; /* one thread: what happened to a domain, one after the other */
     GMainLoop *loop;
-    gboolean stopping;  /* nothing is begun any more; main thread */
+    int stopping;       /* atomic: nothing is begun any more */
     GUdevClient *udev;  /* NULL on a made host tree */
     guint pass_source;  /* the next pass; main thread */
     gint64 pass_due_us; /* when it is */
@@ -54,7 +54,7 @@ typedef struct {
 /* ---- the observer thread: passes, and what happened to a domain, one after the other ---- */
 
 /* Tasks are uuids; this one is none. */
-static char PASS[] = "pass";
+static char PASS[] = "pass", RELOAD[] = "reload";
 
 static gboolean
 rescan(gpointer data, GError **error)
@@ -64,6 +64,7 @@ rescan(gpointer data, GError **error)
 }
 
 static void schedule_pass(Daemon *self, guint delay_ms);
+static void reload_or_warn(Daemon *self);
 
 static gboolean
 handle_blocked(gpointer data)
@@ -86,11 +87,15 @@ static void
 observe(gpointer data, gpointer user_data)
 {
     Daemon *self = user_data;
-    if (data == PASS) {
+    gboolean stopping = g_atomic_int_get(&self->stopping);
+    if (data == PASS && !stopping) {
         run_pass(self);
         malloc_trim(0); /* a pass follows each operation, which needs more than all that stays */
-    } else {
-        lvp_reconcile_domain(&self->jobs, data);
+    } else if (data == RELOAD && !stopping) {
+        reload_or_warn(self);
+    } else if (data != PASS && data != RELOAD) {
+        if (!stopping)
+            lvp_reconcile_domain(&self->jobs, data);
         g_free(data);
     }
 }
@@ -102,7 +107,7 @@ begin_pass(gpointer data)
 {
     Daemon *self = data;
     self->pass_source = 0;
-    if (self->stopping)
+    if (g_atomic_int_get(&self->stopping))
         return G_SOURCE_REMOVE;
     schedule_pass(self, PASS_INTERVAL_MS);
     g_thread_pool_push(self->observer, PASS, NULL);
@@ -248,24 +253,18 @@ reload(gpointer data, GError **error)
 }
 
 static void
-reload_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+reload_or_warn(Daemon *self)
 {
-    (void)task;
-    (void)source;
-    (void)cancellable;
     g_autoptr(GError) error = NULL;
-    if (!reload(data, &error))
+    if (!reload(self, &error))
         g_warning("nothing is reloaded: %s", error->message);
 }
 
 static gboolean
 handle_hangup(gpointer data)
 {
-    if (((const Daemon *)data)->stopping)
-        return G_SOURCE_CONTINUE;
-    g_autoptr(GTask) task = g_task_new(NULL, NULL, NULL, NULL);
-    g_task_set_task_data(task, data, NULL);
-    g_task_run_in_thread(task, reload_in_thread);
+    const Daemon *self = data;
+    g_thread_pool_push(self->observer, RELOAD, NULL);
     return G_SOURCE_CONTINUE;
 }
 
@@ -346,19 +345,19 @@ start(Daemon *self, GError **error)
 static void
 stop(Daemon *self)
 {
-    self->stopping = TRUE;
+    g_atomic_int_set(&self->stopping, TRUE);
     if (self->queue && !lvp_job_queue_close(self->queue, STOP_TIMEOUT_MS)) {
         g_warning("an operation is still under way: the next start ends it");
         lvp_service_flush(self->service, FLUSH_TIMEOUT_MS);
         _exit(EXIT_SUCCESS);
     }
     g_clear_object(&self->udev);
+    if (self->observer) /* before all that a pass or a reload uses */
+        g_thread_pool_free(self->observer, FALSE, TRUE);
     lvp_control_server_free(self->server);
     lvp_service_free(self->service);
     lvp_job_queue_free(self->queue);
     lvp_hypervisor_free(self->hypervisor);
-    if (self->observer)
-        g_thread_pool_free(self->observer, FALSE, TRUE);
     lvp_events_free(self->events);
     lvp_allocator_free(self->allocator);
     lvp_journal_close(self->journal);

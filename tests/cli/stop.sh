@@ -72,4 +72,13 @@ no_machine() { [ -z "$(lpctl machine list -o name)" ]; }
 check "the next start undoes it" eventually 20 no_machine
 check "its card is free" eventually 20 device_is_free 0000:01:00.0
 
+say a look at the host and a reload that are under way
+for i in $(seq 3000); do echo "- {name: c$i, capabilities: {cpu: 1m, memory: 1Mi}}"; done >>"$WORK/classes.yaml" # they take long
+for _ in 1 2 3; do
+    kill -s HUP "$PROVIDER_PID"
+    check "the daemon ends with 0" provider_stop
+    PROVIDER_PID=
+    begin_provider
+done
+
 finish_provider

@@ -111,6 +111,21 @@ Test(events, ids_go_on_after_a_restart)
     cr_assert_str_eq(ids, "1");
 }
 
+Test(events, one_that_cannot_be_read_is_left_out_and_ids_go_on)
+{
+    world_make(world, "gpu");
+    g_free(world_list_events(world));
+    g_autofree char *count = world_query(world, "SELECT count(*) FROM event");
+    world_execute(world, "UPDATE event SET reason=CAST(x'ff' AS TEXT)"
+                         " WHERE id=(SELECT max(id) FROM event)");
+    world_restart(world);
+    lvp_allocator_set_cordoned(world->allocator, CARD_2, TRUE, NULL);
+    g_autofree char *left = world_list_events(world);
+    g_auto(GStrv) lines = g_strsplit(left, "\n", -1);
+    cr_assert(strstr(left, "cordoned"), "%s", left);
+    cr_assert_eq(g_strv_length(lines) - 1, (guint)g_ascii_strtoull(count, NULL, 10), "%s", left);
+}
+
 Test(events, only_the_last_ten_thousand_are_kept)
 {
     g_autoptr(GError) error = NULL;

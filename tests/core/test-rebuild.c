@@ -78,6 +78,8 @@ Test(rebuild, text_that_is_none_of_ours_is_refused)
          "[('g pu', 'id', 'identity', 0, @mv nothing)], @mv nothing)])"),
         ("(uint32 1, false, @a(sx) [], @a{ss} {}, @a{ss} {}, [(\"s'\", @a(six) [], @a(sssimv) [], "
          "@mv nothing)])"),
+        ("(uint32 1, false, @a(sx) [], @a{ss} {}, @a{ss} {}, [('s', [('memory', 0, int64 "
+         "9223372036854775807), ('memory', 0, 1)], @a(sssimv) [], @mv nothing)])"),
         ("(uint32 1, false, @a(sx) [], @a{ss} {}, @a{ss} {}, [('s', @a(six) [], "
          "[('gpu', 'id', 'a', 0, @mv nothing), ('gpu', 'id', 'b', 0, nothing)], @mv nothing)])"),
         ("(uint32 1, false, @a(sx) [], @a{ss} {}, @a{ss} {}, [('s', @a(six) [], @a(sssimv) [], "
