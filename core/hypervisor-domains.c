@@ -25,7 +25,6 @@ classify_error(void)
         /* The text of a domain, and what it names: both come from a template. */
         {VIR_ERR_XML_ERROR, LVP_ERROR_INVALID_REQUEST},
         {VIR_ERR_XML_DETAIL, LVP_ERROR_INVALID_REQUEST},
-        {VIR_ERR_XML_INVALID_SCHEMA, LVP_ERROR_INVALID_REQUEST},
         {VIR_ERR_OS_TYPE, LVP_ERROR_INVALID_REQUEST},
         {VIR_ERR_NO_NETWORK, LVP_ERROR_INVALID_REQUEST},
         {VIR_ERR_NO_STORAGE_POOL, LVP_ERROR_INVALID_REQUEST},
@@ -62,12 +61,13 @@ set_libvirt_error(GError **error, const char *format, const char *what)
         return FALSE;
     }
     LvpError code = classify_error();
+    gboolean of_template = code == LVP_ERROR_INVALID_REQUEST ||
+                           (code == LVP_ERROR_NOT_SUPPORTED &&
+                            (strcmp(format, "define") == 0 || strcmp(format, "start domain") == 0));
     g_autofree char *message = g_strchomp(g_strdup(virGetLastErrorMessage()));
     g_strdelimit(message, "\n", ' ');
     g_set_error(error, LVP_ERROR, (int)code, "libvirt cannot %s %s: %s%s", format, what, message,
-                code == LVP_ERROR_INVALID_REQUEST || code == LVP_ERROR_NOT_SUPPORTED
-                    ? " (look at the template; --dry-run -o xml shows the domain)"
-                    : "");
+                of_template ? " (look at the template; --dry-run -o xml shows the domain)" : "");
     return FALSE;
 }
 

@@ -2,6 +2,7 @@
 /* Requests, views, plans, holdings and outcomes: plain data between the core and a source. */
 #include "request.h"
 
+#include <libvirt-provider/inventory.h>
 #include <libvirt-provider/text.h>
 #include <string.h>
 
@@ -242,19 +243,15 @@ lvp_holding_get_n_amounts(const LvpHolding *self)
 const char *
 lvp_holding_get_amount_resource(const LvpHolding *self, guint index)
 {
+    g_return_val_if_fail(index < self->amounts->len, NULL);
     return g_array_index(self->amounts, LvpHeldAmount, index).resource;
 }
 
 int
 lvp_holding_get_amount_node(const LvpHolding *self, guint index)
 {
+    g_return_val_if_fail(index < self->amounts->len, LVP_NODE_NONE);
     return g_array_index(self->amounts, LvpHeldAmount, index).node;
-}
-
-gint64
-lvp_holding_get_amount_part(const LvpHolding *self, guint index)
-{
-    return g_array_index(self->amounts, LvpHeldAmount, index).amount;
 }
 
 guint

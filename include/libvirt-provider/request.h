@@ -58,11 +58,11 @@ typedef struct LvpHolding LvpHolding;
 const char *lvp_holding_get_machine(const LvpHolding *self); /* the machine's uuid */
 /* The sum over all nodes; 0 where it holds none. */
 gint64 lvp_holding_get_amount(const LvpHolding *self, const char *resource);
-/* The same in parts, one for each resource and node. */
+/* The same in parts, one for each resource and node, in no order; INDEX is less than their number.
+ * The name is borrowed. */
 guint lvp_holding_get_n_amounts(const LvpHolding *self);
 const char *lvp_holding_get_amount_resource(const LvpHolding *self, guint index);
 int lvp_holding_get_amount_node(const LvpHolding *self, guint index);
-gint64 lvp_holding_get_amount_part(const LvpHolding *self, guint index);
 /* Units in the order of their ids. */
 guint lvp_holding_get_n_units(const LvpHolding *self);
 const char *lvp_holding_get_unit_id(const LvpHolding *self, guint index);

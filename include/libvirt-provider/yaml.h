@@ -55,6 +55,7 @@ typedef enum {
 const LvpYamlNode *lvp_yaml_get_root(const LvpYaml *self);
 LvpYamlKind lvp_yaml_node_get_kind(const LvpYamlNode *self);
 guint lvp_yaml_node_get_line(const LvpYamlNode *self);
+/* Counts from 1, in characters as the reader counts them. */
 guint lvp_yaml_node_get_column(const LvpYamlNode *self);
 /* Of a scalar. */
 LvpYamlType lvp_yaml_node_get_type(const LvpYamlNode *self);

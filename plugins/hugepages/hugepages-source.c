@@ -34,7 +34,8 @@ static void
 validate(const LvpOptions *options, LvpDiagnostics *diagnostics)
 {
     gint64 bytes = lvp_options_get_integer(options, SIZE_OPTION);
-    if (bytes % KIB != 0 || (bytes & (bytes - 1)) != 0)
+    /* libvirt gives a guest whole mebibytes. */
+    if (bytes % MIB != 0 || (bytes & (bytes - 1)) != 0)
         lvp_options_report(options, SIZE_OPTION, diagnostics,
                            "must be a size of pages such as 2Mi or 1Gi, but is %s",
                            lvp_options_get_string(options, SIZE_OPTION));

@@ -242,7 +242,8 @@ carry_out_take(const LvpPciBinder *self, const LvpPciBinding *binding, GError **
     /* Also where it is bound already: else a replug or rescan could hand it to the host's driver.
      */
     if (strcmp(driver, LVP_PCI_VFIO) == 0)
-        return set_override(self, address, LVP_PCI_VFIO, error);
+        return check_holder(self, binding, LVP_ERROR_IN_USE_BY_HOST, error) &&
+               set_override(self, address, LVP_PCI_VFIO, error);
     if (!write_override(self, address, LVP_PCI_VFIO, error))
         return FALSE;
     if (driver[0] != '\0' &&
