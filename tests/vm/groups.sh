@@ -126,6 +126,7 @@ is "it is unusable" "$(device "$nvmepf" .state)" unusable
 like "and says why" "$(device "$nvmepf" .reason)" "*2 virtual functions*sriov_numvfs*"
 vf=$(link_name "$sriov/virtfn0")
 is "its VF is a device" "$(device "$vf" .state)" free
+lpctl device cordon "$vf" # it is of the same resource, and not meant below
 echo 0 >"$sriov/sriov_numvfs"
 lpctl reload
 check "without them it is free again" device_is_free "$nvmepf"
