@@ -222,6 +222,24 @@ lvp_host_exists(LvpHost *self, LvpHostTree tree, const char *path)
     return faccessat(self->tree_fds[tree], path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+#define MAX_NODE 1023 /* of any Linux */
+
+GArray *
+lvp_host_list_nodes(LvpHost *self)
+{
+    GArray *nodes = g_array_new(FALSE, FALSE, sizeof(int));
+    g_auto(GStrv) names = lvp_host_list(self, LVP_HOST_SYS, "devices/system/node", NULL);
+    for (guint i = 0; names && names[i]; i++) {
+        guint64 number;
+        if (!g_str_has_prefix(names[i], "node") ||
+            !g_ascii_string_to_unsigned(names[i] + strlen("node"), 10, 0, MAX_NODE, &number, NULL))
+            continue;
+        int node = (int)number;
+        g_array_append_val(nodes, node);
+    }
+    return nodes;
+}
+
 char *
 lvp_host_read_boot_id(LvpHost *self)
 {

@@ -51,6 +51,11 @@ char **lvp_host_list(LvpHost *self, LvpHostTree tree, const char *path, GError *
 
 gboolean lvp_host_exists(LvpHost *self, LvpHostTree tree, const char *path);
 
+/* The numbers of the NUMA nodes, int, in the order of their folders (node0, node1, node10, node2);
+ * none on a kernel without NUMA. Their folders are devices/system/node/nodeN below LVP_HOST_SYS.
+ * g_array_unref(). */
+GArray *lvp_host_list_nodes(LvpHost *self);
+
 /* Writes TEXT to an attribute below /sys in a child process that holds the lock LOCK (a name
  * without slash, such as a PCI address). Effects of several threads on one lock wait for each
  * other. Success says only that the kernel took the text: the caller looks whether the effect came.

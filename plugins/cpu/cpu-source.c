@@ -113,21 +113,16 @@ discover(gpointer data,
     g_autofree gboolean *online = g_new0(gboolean, MAX_CPUS);
     if (!read_list(self->host, "devices/system/cpu/online", online, error))
         return FALSE;
-    g_auto(GStrv) names = lvp_host_list(self->host, LVP_HOST_SYS, NODES, NULL);
-    gboolean any_node = FALSE;
-    for (guint i = 0; names && names[i]; i++) {
-        guint64 node;
-        if (!g_str_has_prefix(names[i], "node") ||
-            !g_ascii_string_to_unsigned(names[i] + strlen("node"), 10, 0, 1023, &node, NULL))
-            continue;
+    g_autoptr(GArray) nodes = lvp_host_list_nodes(self->host);
+    for (guint i = 0; i < nodes->len; i++) {
+        int node = g_array_index(nodes, int, i);
         g_autofree gboolean *cpus = g_new0(gboolean, MAX_CPUS);
-        g_autofree char *path = g_strdup_printf(NODES "/%s/cpulist", names[i]);
+        g_autofree char *path = g_strdup_printf(NODES "/node%d/cpulist", node);
         if (!read_list(self->host, path, cpus, error))
             return FALSE;
-        add_cpus(self, snapshot, (int)node, count_both(online, cpus));
-        any_node = TRUE;
+        add_cpus(self, snapshot, node, count_both(online, cpus));
     }
-    if (!any_node) /* a kernel without NUMA */
+    if (nodes->len == 0) /* a kernel without NUMA */
         add_cpus(self, snapshot, LVP_NODE_NONE, count_both(online, online));
     return TRUE;
 }

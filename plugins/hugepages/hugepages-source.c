@@ -126,38 +126,23 @@ read_pages(const HugepagesSource *self, const char *folder, gint64 *ret_pages, G
     return FALSE;
 }
 
-typedef struct {
-    GArray *nodes;  /* int */
-    GArray *counts; /* gint64: pages of each */
-} NodePages;
-
+/* COUNTS: gint64, the pages of each of NODES; with none there, those of the host. */
 static gboolean
-add_node(
-    const HugepagesSource *self, const char *folder, int node, NodePages *found, GError **error)
+read_counts(const HugepagesSource *self, const GArray *nodes, GArray *counts, GError **error)
 {
     gint64 count;
-    if (!read_pages(self, folder, &count, error))
-        return FALSE;
-    g_array_append_val(found->nodes, node);
-    g_array_append_val(found->counts, count);
-    return TRUE;
-}
-
-static gboolean
-read_nodes(const HugepagesSource *self, NodePages *found, GError **error)
-{
-    g_auto(GStrv) names = lvp_host_list(self->host, LVP_HOST_SYS, NODES, NULL);
-    for (guint i = 0; names && names[i]; i++) {
-        guint64 number;
-        if (!g_str_has_prefix(names[i], "node") ||
-            !g_ascii_string_to_unsigned(names[i] + strlen("node"), 10, 0, 1023, &number, NULL))
-            continue;
-        g_autofree char *folder = g_strconcat(NODES "/", names[i], NULL);
-        if (!add_node(self, folder, (int)number, found, error))
+    for (guint i = 0; i < nodes->len; i++) {
+        g_autofree char *folder = g_strdup_printf(NODES "/node%d", g_array_index(nodes, int, i));
+        if (!read_pages(self, folder, &count, error))
             return FALSE;
+        g_array_append_val(counts, count);
     }
-    return found->nodes->len > 0 || /* else it is a kernel without NUMA */
-           add_node(self, "kernel/mm", LVP_NODE_NONE, found, error);
+    if (nodes->len > 0)
+        return TRUE;
+    if (!read_pages(self, "kernel/mm", &count, error)) /* a kernel without NUMA */
+        return FALSE;
+    g_array_append_val(counts, count);
+    return TRUE;
 }
 
 /* QEMU gets its pages from a file system, which libvirt has to find when it starts. OPTION is that
@@ -201,11 +186,10 @@ discover(gpointer data,
     (void)flags;
     (void)cancellable;
     const HugepagesSource *self = data;
-    g_autoptr(GArray) nodes = g_array_new(FALSE, FALSE, sizeof(int));
+    g_autoptr(GArray) nodes = lvp_host_list_nodes(self->host);
     g_autoptr(GArray) counts = g_array_new(FALSE, FALSE, sizeof(gint64));
-    NodePages found = {nodes, counts};
     gint64 total = 0;
-    if (!read_nodes(self, &found, error))
+    if (!read_counts(self, nodes, counts, error))
         return FALSE;
     for (guint i = 0; i < counts->len; i++)
         total += g_array_index(counts, gint64, i);
@@ -213,7 +197,7 @@ discover(gpointer data,
     /* Pages may be set aside later: what is blocked beyond what there is leaves none. */
     lvp_amounts_keep((gint64 *)(gpointer)counts->data, counts->len, MIN(self->n_blocked, total));
     for (guint i = 0; i < counts->len; i++) {
-        int node = g_array_index(nodes, int, i);
+        int node = nodes->len > 0 ? g_array_index(nodes, int, i) : LVP_NODE_NONE;
         gint64 count = g_array_index(counts, gint64, i);
         lvp_snapshot_add_amount(snapshot, PAGES, node, count);
         lvp_snapshot_add_amount(snapshot, MEMORY, node, count * self->page_bytes);

@@ -59,39 +59,24 @@ read_total(LvpHost *host, LvpHostTree tree, const char *path, gint64 *ret_bytes,
     return FALSE;
 }
 
+/* SIZES: gint64, the bytes of each of NODES; with none there, those of the host. */
 static gboolean
-add_node(const MemorySource *self,
-         LvpHostTree tree,
-         const char *path,
-         int node,
-         GArray *nodes,
-         GArray *sizes,
-         GError **error)
+read_sizes(const MemorySource *self, const GArray *nodes, GArray *sizes, GError **error)
 {
     gint64 bytes;
-    if (!read_total(self->host, tree, path, &bytes, error))
+    for (guint i = 0; i < nodes->len; i++) {
+        g_autofree char *path =
+            g_strdup_printf(NODES "/node%d/meminfo", g_array_index(nodes, int, i));
+        if (!read_total(self->host, LVP_HOST_SYS, path, &bytes, error))
+            return FALSE;
+        g_array_append_val(sizes, bytes);
+    }
+    if (nodes->len > 0)
+        return TRUE;
+    if (!read_total(self->host, LVP_HOST_PROC, "meminfo", &bytes, error))
         return FALSE;
-    g_array_append_val(nodes, node);
     g_array_append_val(sizes, bytes);
     return TRUE;
-}
-
-/* NODES: int; SIZES: gint64, the bytes of each. */
-static gboolean
-read_nodes(const MemorySource *self, GArray *nodes, GArray *sizes, GError **error)
-{
-    g_auto(GStrv) names = lvp_host_list(self->host, LVP_HOST_SYS, NODES, NULL);
-    for (guint i = 0; names && names[i]; i++) {
-        guint64 number;
-        if (!g_str_has_prefix(names[i], "node") ||
-            !g_ascii_string_to_unsigned(names[i] + strlen("node"), 10, 0, 1023, &number, NULL))
-            continue;
-        g_autofree char *path = g_strdup_printf(NODES "/%s/meminfo", names[i]);
-        if (!add_node(self, LVP_HOST_SYS, path, (int)number, nodes, sizes, error))
-            return FALSE;
-    }
-    return nodes->len > 0 || /* else it is a kernel without NUMA */
-           add_node(self, LVP_HOST_PROC, "meminfo", LVP_NODE_NONE, nodes, sizes, error);
 }
 
 /* FALSE where the sum is too large, as of no host that exists. */
@@ -122,10 +107,10 @@ discover(gpointer data,
     (void)flags;
     (void)cancellable;
     const MemorySource *self = data;
-    g_autoptr(GArray) nodes = g_array_new(FALSE, FALSE, sizeof(int));
+    g_autoptr(GArray) nodes = lvp_host_list_nodes(self->host);
     g_autoptr(GArray) sizes = g_array_new(FALSE, FALSE, sizeof(gint64));
     gint64 total;
-    if (!read_nodes(self, nodes, sizes, error) || !sum_up(sizes, &total, error))
+    if (!read_sizes(self, nodes, sizes, error) || !sum_up(sizes, &total, error))
         return FALSE;
     if (self->reserved_bytes > total) {
         g_autofree char *has = lvp_quantity_format(RESOURCE, total);
@@ -135,8 +120,9 @@ discover(gpointer data,
         return FALSE;
     }
     lvp_amounts_keep((gint64 *)(gpointer)sizes->data, sizes->len, self->reserved_bytes);
-    for (guint i = 0; i < nodes->len; i++)
-        lvp_snapshot_add_amount(snapshot, RESOURCE, g_array_index(nodes, int, i),
+    for (guint i = 0; i < sizes->len; i++)
+        lvp_snapshot_add_amount(snapshot, RESOURCE,
+                                nodes->len > 0 ? g_array_index(nodes, int, i) : LVP_NODE_NONE,
                                 g_array_index(sizes, gint64, i));
     return TRUE;
 }
