@@ -282,12 +282,7 @@ gint64
 lvp_journal_read_last_event(LvpJournal *self, GError **error)
 {
     gint64 id = 0;
-    g_mutex_lock(&self->mutex);
-    while (self->writing)
-        g_cond_wait(&self->written, &self->mutex);
-    gboolean ok = lvp_journal_db_read_last_event(self->db, &id, error);
-    g_mutex_unlock(&self->mutex);
-    return ok ? MAX(id, 0) : -1;
+    return lvp_journal_db_read_last_event(self->db, &id, error) ? MAX(id, 0) : -1;
 }
 
 /* ---- open, load, close ---- */

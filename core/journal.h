@@ -70,7 +70,7 @@ gboolean lvp_journal_set_mark(LvpJournal *self, const LvpUnitMark *mark, GError 
 
 /* Adds EVENTS (LvpEvent, in the order of ids) and forgets the oldest: ten thousand are kept. */
 gboolean lvp_journal_add_events(LvpJournal *self, const GPtrArray *events, GError **error);
-/* The highest id; 0 where there is none, -1 with error. */
+/* The highest id; 0 where there is none, -1 with error. Before anything is written. */
 gint64 lvp_journal_read_last_event(LvpJournal *self, GError **error);
 /* The last MAX events with an id above AFTER, in the order of ids: LvpEvent. */
 GPtrArray *lvp_journal_load_events(LvpJournal *self, gint64 after, guint max, GError **error);

@@ -83,21 +83,28 @@ run_pass(Daemon *self)
         g_idle_add(handle_blocked, self);
 }
 
+/* WHAT: PASS, RELOAD, or the uuid of a domain. */
+static void
+look(Daemon *self, const char *what)
+{
+    if (what == RELOAD) {
+        reload_or_warn(self);
+    } else if (what == PASS) {
+        run_pass(self);
+        malloc_trim(0); /* a pass follows each operation, which needs more than all that stays */
+    } else {
+        lvp_reconcile_domain(&self->jobs, what);
+    }
+}
+
 static void
 observe(gpointer data, gpointer user_data)
 {
     Daemon *self = user_data;
-    gboolean stopping = g_atomic_int_get(&self->stopping);
-    if (data == PASS && !stopping) {
-        run_pass(self);
-        malloc_trim(0); /* a pass follows each operation, which needs more than all that stays */
-    } else if (data == RELOAD && !stopping) {
-        reload_or_warn(self);
-    } else if (data != PASS && data != RELOAD) {
-        if (!stopping)
-            lvp_reconcile_domain(&self->jobs, data);
+    if (!g_atomic_int_get(&self->stopping))
+        look(self, data);
+    if (data != PASS && data != RELOAD)
         g_free(data);
-    }
 }
 
 /* ---- when passes are made; main thread ---- */
