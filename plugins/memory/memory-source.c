@@ -6,7 +6,7 @@
 
 #define RESOURCE "memory"
 #define KIB 1024
-#define MIB (1024 * KIB)
+#define MIB 1048576
 #define NODES "devices/system/node"
 
 typedef struct {
