@@ -78,7 +78,7 @@ find_use_of_interface(const LvpPciHostUse *self, const char *name)
     if (!g_ascii_string_to_unsigned(digits, 16, 0, G_MAXUINT32, &flags, NULL))
         return g_strdup_printf("%s may be up: cannot read its flags: %s", name,
                                length < 0 ? g_strerror((int)-length) : "they are no number");
-    gboolean up = flags & IFF_UP_FLAG;
+    gboolean up = (flags & IFF_UP_FLAG) != 0;
     g_autofree char *address = lvp_host_find_interface_address(self->host, name);
     if (up && address)
         return g_strdup_printf("%s is up and has address %s", name, address);
