@@ -2,6 +2,8 @@
 /* What the provider says of itself: it must be what the journal has. */
 #include "sim-checks.h"
 
+#include "linked-provider.h"
+
 #include <string.h>
 
 typedef struct {
@@ -17,23 +19,6 @@ check_unit(const SimLook *self, const LvpInventoryUnit *unit)
         return NULL;
     const SimRow *row = sim_look_find_row(self, card);
     return row ? g_strdup_printf("%s is free, and '%s' has it", row->address, row->owner) : NULL;
-}
-
-static gint64
-sum_held(const LvpWorld *world, const char *resource)
-{
-    gint64 sum = 0;
-    for (guint i = 0; i < world->machines->len; i++) {
-        const LvpMachine *machine = g_ptr_array_index(world->machines, i);
-        for (guint h = 0; h < machine->holdings->len; h++) {
-            const LvpHolding *holding = g_ptr_array_index(machine->holdings, h);
-            for (guint k = 0; k < holding->amounts->len; k++) {
-                const LvpHeldAmount *held = &g_array_index(holding->amounts, LvpHeldAmount, k);
-                sum += strcmp(held->resource, resource) == 0 ? held->amount : 0;
-            }
-        }
-    }
-    return sum;
 }
 
 static gint64
@@ -57,7 +42,7 @@ check_totals(const LvpWorld *world)
         const char *name = lvp_resource_get_name(resource);
         gint64 total = lvp_resource_get_total(resource), free = lvp_resource_get_free(resource);
         gint64 expected = lvp_resource_is_unitary(resource) ? count_free(world, resource)
-                                                            : total - sum_held(world, name);
+                                                            : total - linked_sum_held(world, name);
         if (free != expected || free < 0 || free > total)
             return g_strdup_printf("of %" G_GINT64_FORMAT " %s %" G_GINT64_FORMAT
                                    " are free, and should be %" G_GINT64_FORMAT,

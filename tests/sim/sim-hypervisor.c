@@ -5,6 +5,7 @@
 #include "sim-world.h"
 
 #include "domain-xml.h"
+#include "linked-provider.h"
 
 #include <libvirt-provider/error.h>
 #include <string.h>
@@ -120,23 +121,13 @@ lvp_hypervisor_get_state(LvpHypervisor *self,
     return TRUE;
 }
 
-static void
-free_seen(gpointer data)
-{
-    LvpDomainSeen *seen = data;
-    g_free(seen->uuid);
-    g_free(seen->name);
-    g_free(seen->xml);
-    g_free(seen);
-}
-
 GPtrArray *
 lvp_hypervisor_list(LvpHypervisor *self, GError **error)
 {
     gboolean lie;
     if (!begin(self, &lie, error))
         return NULL;
-    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(free_seen);
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(linked_free_seen);
     for (guint i = 0; i < self->world->domains->len; i++) {
         const SimDomain *domain = g_ptr_array_index(self->world->domains, i);
         LvpDomainSeen *seen = g_new0(LvpDomainSeen, 1);

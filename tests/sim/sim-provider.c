@@ -2,6 +2,7 @@
 #include "sim-provider.h"
 
 #include "default-template.h"
+#include "linked-provider.h"
 #include "sim-mutants.h"
 
 #include "setup.h"
@@ -10,9 +11,6 @@
 #include <string.h>
 
 #define DRIVER_TIMEOUT "5s"
-
-/* Each source is linked in under a name of its own. */
-extern const LvpSourceTable lvp_cpu_table, lvp_memory_table, lvp_pci_table;
 
 static const char DEVICES[] = "vendors:\n"
                               "- id: '0x10de'\n"
@@ -40,61 +38,16 @@ static const char CLASSES[] =
     "- {name: vfs, capabilities: {cpu: 1, memory: 1Gi, vf.acme/v: 2}}\n"
     "- {name: all, capabilities: {cpu: 1, memory: 1Gi, gpu.acme/g: 1, nic.acme/n: 2}}\n";
 
-static const LvpOptionRow CORE_ROWS[] = {
-    {"resource-manager-vm-limit", LVP_OPTION_INTEGER, "0", "most machines at a time"},
-    {"supported-machine-classes", LVP_OPTION_FILE, NULL, "file of machine classes"},
-    {"libvirt-uri", LVP_OPTION_STRING, "sim:///system", "libvirt connection"},
-    {NULL},
-};
-
 /* ---- the configuration ---- */
-
-static void
-set_file(LvpOptions *options, const SimWorld *world, const char *option, const char *name)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *path = g_build_filename(lvp_fake_host_get_root(world->host), name, NULL);
-    if (!lvp_options_set(options, option, path, &error))
-        g_error("%s", error->message);
-}
-
-static LvpConfiguredSource *
-add_source(LvpConfig *config, const LvpSourceTable *table)
-{
-    LvpConfiguredSource *source = g_new0(LvpConfiguredSource, 1);
-    LvpModule *module = g_new0(LvpModule, 1);
-    g_atomic_ref_count_init(&module->references);
-    module->table = g_memdup2(table, sizeof *table);
-    module->path = g_strdup(table->name);
-    source->module = module;
-    source->options = lvp_options_new(table->options);
-    g_ptr_array_add(config->sources, source);
-    return source;
-}
-
-static void
-free_configured_source(gpointer data)
-{
-    LvpConfiguredSource *source = data;
-    lvp_module_unref(source->module);
-    lvp_options_unref(source->options);
-    g_free(source);
-}
 
 static LvpConfig *
 make_config(SimWorld *world, const char *mutant)
 {
-    LvpConfig *config = g_new0(LvpConfig, 1);
-    config->core = lvp_options_new(CORE_ROWS);
-    config->sources = g_ptr_array_new_with_free_func(free_configured_source);
     lvp_fake_host_set_file(world->host, "classes.yaml", CLASSES);
     lvp_fake_host_set_file(world->host, "pci_devices.yaml", DEVICES);
-    set_file(config->core, world, "supported-machine-classes", "classes.yaml");
-    add_source(config, &lvp_cpu_table);
-    add_source(config, &lvp_memory_table);
-    const LvpConfiguredSource *pci = add_source(config, &lvp_pci_table);
+    LvpConfig *config = linked_config_new(lvp_fake_host_get_root(world->host));
+    const LvpConfiguredSource *pci = linked_config_get_pci(config);
     sim_mutate_pci(mutant, pci->module->table);
-    set_file(pci->options, world, "pci-devices-file", "pci_devices.yaml");
     lvp_options_set(pci->options, "pci-driver-timeout", DRIVER_TIMEOUT, NULL);
     return config;
 }

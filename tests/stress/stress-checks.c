@@ -1,28 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stress.h"
 
+#include "linked-provider.h"
+
 #include <string.h>
 
 /* ---- at any time: what the core says of itself adds up ---- */
-
-/* What the machines hold of a counted resource. */
-static gint64
-sum_held(const LvpWorld *world, const char *resource)
-{
-    gint64 sum = 0;
-    for (guint i = 0; i < world->machines->len; i++) {
-        const LvpMachine *machine = g_ptr_array_index(world->machines, i);
-        for (guint h = 0; h < machine->holdings->len; h++) {
-            const LvpHolding *holding = g_ptr_array_index(machine->holdings, h);
-            for (guint k = 0; k < holding->amounts->len; k++) {
-                const LvpHeldAmount *held = &g_array_index(holding->amounts, LvpHeldAmount, k);
-                if (strcmp(held->resource, resource) == 0)
-                    sum += held->amount;
-            }
-        }
-    }
-    return sum;
-}
 
 static gboolean
 holds_unit(const LvpMachine *machine, const char *id)
@@ -58,10 +41,10 @@ stress_check_world(const LvpWorld *world, gpointer data)
         const LvpResource *resource = g_ptr_array_index(resources, i);
         gint64 taken = lvp_resource_get_total(resource) - lvp_resource_get_free(resource);
         const char *name = lvp_resource_get_name(resource);
-        if (!lvp_resource_is_unitary(resource) && taken != sum_held(world, name))
+        if (!lvp_resource_is_unitary(resource) && taken != linked_sum_held(world, name))
             stress_fail(self,
                         "%" G_GINT64_FORMAT " %s is taken, the machines hold %" G_GINT64_FORMAT,
-                        taken, name, sum_held(world, name));
+                        taken, name, linked_sum_held(world, name));
     }
     for (guint i = 0; i < units->len; i++)
         check_unit(self, world, g_ptr_array_index(units, i));

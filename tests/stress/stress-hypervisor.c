@@ -4,6 +4,7 @@
 #include "stress.h"
 
 #include "domain-xml.h"
+#include "linked-provider.h"
 
 #include <libvirt-provider/error.h>
 #include <string.h>
@@ -107,21 +108,11 @@ lvp_hypervisor_get_state(LvpHypervisor *self,
     return TRUE;
 }
 
-static void
-free_seen(gpointer data)
-{
-    LvpDomainSeen *seen = data;
-    g_free(seen->uuid);
-    g_free(seen->name);
-    g_free(seen->xml);
-    g_free(seen);
-}
-
 GPtrArray *
 lvp_hypervisor_list(LvpHypervisor *self, GError **error)
 {
     (void)error;
-    GPtrArray *list = g_ptr_array_new_with_free_func(free_seen);
+    GPtrArray *list = g_ptr_array_new_with_free_func(linked_free_seen);
     GHashTableIter iter;
     gpointer value;
     g_mutex_lock(&self->mutex);

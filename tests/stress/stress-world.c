@@ -3,6 +3,7 @@
 
 #include "default-template.h"
 #include "host-effects.h"
+#include "linked-provider.h"
 #include "setup.h"
 
 #include <string.h>
@@ -15,9 +16,6 @@
 #define FPGA 0x2204u
 #define MEMORY_BYTES (16 * G_GUINT64_CONSTANT(1073741824))
 #define GRACE_US (600 * G_USEC_PER_SEC)
-
-/* Each source is linked in under a name of its own. */
-extern const LvpSourceTable lvp_cpu_table, lvp_memory_table, lvp_pci_table;
 
 /* Alone on two nodes; with a neighbour that no entry names; twice the same in one slot; two pools
  * in one slot; a group over two slots; on vfio-pci before us. */
@@ -65,13 +63,6 @@ static const char CLASSES[] =
 const char *const STRESS_CLASSES[] = {"large", "small", "gpu",  "gpus", "port",
                                       "ports", "all",   "both", "fpga", NULL};
 
-static const LvpOptionRow CORE_ROWS[] = {
-    {"resource-manager-vm-limit", LVP_OPTION_INTEGER, "0", "most machines at a time"},
-    {"supported-machine-classes", LVP_OPTION_FILE, NULL, "file of machine classes"},
-    {"libvirt-uri", LVP_OPTION_STRING, "stress:///system", "libvirt connection"},
-    {NULL},
-};
-
 const StressCard *
 stress_find_card(const char *address)
 {
@@ -105,48 +96,12 @@ open_host(Stress *self)
 
 /* ---- the configuration ---- */
 
-static void
-set_file(LvpOptions *options, const Stress *self, const char *option, const char *name)
-{
-    g_autofree char *path = g_build_filename(lvp_fake_host_get_root(self->host), name, NULL);
-    lvp_options_set(options, option, path, NULL);
-}
-
-static LvpConfiguredSource *
-add_source(LvpConfig *config, const LvpSourceTable *table)
-{
-    LvpConfiguredSource *source = g_new0(LvpConfiguredSource, 1);
-    source->module = g_new0(LvpModule, 1);
-    g_atomic_ref_count_init(&source->module->references);
-    source->module->table = g_memdup2(table, sizeof *table);
-    source->module->path = g_strdup(table->name);
-    source->options = lvp_options_new(table->options);
-    g_ptr_array_add(config->sources, source);
-    return source;
-}
-
-static void
-free_configured_source(gpointer data)
-{
-    LvpConfiguredSource *source = data;
-    lvp_module_unref(source->module);
-    lvp_options_unref(source->options);
-    g_free(source);
-}
-
 static LvpConfig *
 make_config(const Stress *self, guint vm_limit)
 {
     g_autofree char *limit = g_strdup_printf("%u", vm_limit);
-    LvpConfig *config = g_new0(LvpConfig, 1);
-    config->core = lvp_options_new(CORE_ROWS);
-    config->sources = g_ptr_array_new_with_free_func(free_configured_source);
+    LvpConfig *config = linked_config_new(lvp_fake_host_get_root(self->host));
     lvp_options_set(config->core, "resource-manager-vm-limit", limit, NULL);
-    set_file(config->core, self, "supported-machine-classes", "classes.yaml");
-    add_source(config, &lvp_cpu_table);
-    add_source(config, &lvp_memory_table);
-    const LvpConfiguredSource *pci = add_source(config, &lvp_pci_table);
-    set_file(pci->options, self, "pci-devices-file", "pci_devices.yaml");
     return config;
 }
 
@@ -157,10 +112,8 @@ stress_reload(Stress *self, guint vm_limit)
     g_autoptr(LvpDiagnostics) diagnostics = lvp_diagnostics_new();
     g_autoptr(LvpConfig) config = make_config(self, vm_limit);
     LvpSourceContextCalls calls = {0};
-    g_mutex_lock(&self->setup_mutex);
     gboolean ok = lvp_setup_install(config, lvp_fake_host_get_host(self->host), &calls,
                                     self->allocator, diagnostics, &error);
-    g_mutex_unlock(&self->setup_mutex);
     if (!ok)
         stress_fail(self, "reload: %s", error ? error->message : "mistakes in a file");
     STRESS_COUNT(self->n_reloads);
@@ -170,9 +123,7 @@ void
 stress_rescan(Stress *self)
 {
     g_autoptr(GError) error = NULL;
-    g_mutex_lock(&self->setup_mutex);
     gboolean ok = lvp_setup_rescan(self->allocator, &error);
-    g_mutex_unlock(&self->setup_mutex);
     if (!ok)
         stress_fail(self, "rescan: %s", error->message);
     STRESS_COUNT(self->n_rescans);
@@ -219,7 +170,6 @@ stress_open_world(Stress *self)
 {
     g_autoptr(GError) error = NULL;
     open_host(self);
-    g_mutex_init(&self->setup_mutex);
     self->folder = g_build_filename(lvp_fake_host_get_root(self->host), "state", NULL);
     self->boot_id = lvp_host_read_boot_id(lvp_fake_host_get_host(self->host));
     self->journal = lvp_journal_open(self->folder, &error);
@@ -250,7 +200,6 @@ stress_close_world(Stress *self)
     lvp_allocator_free(self->allocator);
     lvp_journal_close(self->journal);
     lvp_fake_host_free(self->host);
-    g_mutex_clear(&self->setup_mutex);
     g_free(self->folder);
     g_free(self->boot_id);
 }

@@ -37,7 +37,6 @@ typedef struct {
     LvpHypervisor *hypervisor;
     LvpMachineJobs jobs;
     char *boot_id;
-    GMutex setup_mutex;    /* one reload or rescan at a time */
     GThreadPool *observer; /* one thread, as in core/main.c */
     /* ---- the test ---- */
     StressOwners *owners;
