@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "job-queue.h"
 
+#include "main-wait.h"
 #include "org.libvirtprovider.h"
 
 #include <libvirt-provider/error.h>
@@ -143,23 +144,16 @@ lvp_job_queue_new(void)
 }
 
 static gboolean
-run_out_of_time(gpointer data)
+is_idle(gconstpointer data)
 {
-    *(gboolean *)data = FALSE;
-    return G_SOURCE_REMOVE;
+    return ((const LvpJobQueue *)data)->unfinished == 0;
 }
 
 gboolean
 lvp_job_queue_close(LvpJobQueue *self, guint timeout_ms)
 {
-    gboolean in_time = TRUE;
-    guint timer = g_timeout_add(timeout_ms, run_out_of_time, &in_time);
     g_atomic_int_set(&self->closed, TRUE);
-    while (self->unfinished > 0 && in_time)
-        g_main_context_iteration(NULL, TRUE);
-    if (in_time)
-        g_source_remove(timer);
-    return self->unfinished == 0;
+    return lvp_main_wait(is_idle, self, timeout_ms);
 }
 
 void

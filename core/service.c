@@ -2,6 +2,7 @@
 #include "service-private.h"
 
 #include "describe.h"
+#include "main-wait.h"
 
 #include <libvirt-provider/error.h>
 #include <string.h>
@@ -379,10 +380,9 @@ handle_flushed(GObject *connection, GAsyncResult *result, gpointer data)
 }
 
 static gboolean
-run_out_of_time(gpointer data)
+is_zero(gconstpointer data)
 {
-    *(gboolean *)data = FALSE;
-    return G_SOURCE_REMOVE;
+    return *(const guint *)data == 0;
 }
 
 /* Takes CONNECTIONS. */
@@ -390,14 +390,9 @@ static void
 flush(GList *connections, guint timeout_ms)
 {
     guint *n_pending = g_rc_box_new0(guint);
-    gboolean in_time = TRUE;
-    guint timer = g_timeout_add(timeout_ms, run_out_of_time, &in_time);
     for (const GList *each = connections; each; each = each->next, (*n_pending)++)
         g_dbus_connection_flush(each->data, NULL, handle_flushed, g_rc_box_acquire(n_pending));
-    while (*n_pending > 0 && in_time)
-        g_main_context_iteration(NULL, TRUE);
-    if (in_time)
-        g_source_remove(timer);
+    lvp_main_wait(is_zero, n_pending, timeout_ms);
     g_rc_box_release(n_pending);
     g_list_free_full(connections, g_object_unref);
 }
